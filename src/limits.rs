@@ -1,0 +1,304 @@
+//! All limits of a tenant and its keys: what each has counted, and whether a call fits them all.
+//!
+//! A call is checked against every limit that covers it, and only then counted in all of them.
+//! Requests count when they are admitted; tokens and money are held first and settled later;
+//! concurrency is nothing but holds.
+
+use crate::key::KeyId;
+use crate::policy::{Limit, Per, What};
+use crate::price::Price;
+use crate::units::{Amount, Millis, NanoUsd, Tokens};
+use crate::window::{Tally, Window};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a call uses, or may use at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Input tokens, cached ones included.
+    pub input: Tokens,
+    /// Output tokens.
+    pub output: Tokens,
+    /// Money.
+    pub cost: NanoUsd,
+}
+
+impl Load {
+    /// The part of the load that a limit on `what` counts.
+    pub fn amount(&self, what: What) -> Amount {
+        Amount::new(match what {
+            What::Requests | What::Concurrency => 1,
+            What::Tokens => self.input.plus(self.output).get(),
+            What::InputTokens => self.input.get(),
+            What::OutputTokens => self.output.get(),
+            What::Cost => self.cost.get(),
+        })
+    }
+}
+
+/// Every limit of one tenant, with its counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    rules: Vec<Rule>,
+}
+
+/// A limit and what it has counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rule {
+    limit: Limit,
+    /// The one key whose policy holds the limit; `None`: the tenant's policy does.
+    owner: Option<KeyId>,
+    /// One for each key where the limit is per key, else one under `None`.
+    tallies: BTreeMap<Option<KeyId>, Tally>,
+}
+
+/// Who calls what: what decides which limits cover a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The key that was presented.
+    pub key: &'a KeyId,
+    /// The model as the client names it.
+    pub model: &'a str,
+}
+
+/// One limit as it stands for one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing<'a> {
+    /// The limit.
+    pub limit: &'a Limit,
+    /// Settled in its window.
+    pub settled: Amount,
+    /// Held by calls under way.
+    pub held: Amount,
+    /// When its window will have let go of all that is settled; `None`: never, or nothing is.
+    pub resets_at: Option<Millis>,
+}
+
+impl Standing<'_> {
+    /// What is left.
+    pub fn remaining(&self) -> Amount {
+        self.limit.max.minus(self.settled.plus(self.held))
+    }
+}
+
+/// Why a limit stands in a call's way, the least lasting first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// As many calls are under way as may be.
+    Busy,
+    /// Calls under way hold what is left; some of it will come back.
+    Reserved,
+    /// A rolling window is full, and will move on.
+    Rate,
+    /// What was settled fills a calendar window or a lifetime.
+    Exhausted,
+    /// The call asks for more than the limit could ever hold.
+    Never,
+}
+
+/// One limit that stands in a call's way: amounts in the limit's own unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// The limit's name.
+    pub name: String,
+    /// What it counts.
+    pub what: String,
+    /// Whose calls it counts together.
+    pub per: String,
+    /// Its window's name.
+    pub window: String,
+    /// The most it allows.
+    pub max: Amount,
+    /// Settled in its window.
+    pub settled: Amount,
+    /// Held by calls under way.
+    pub held: Amount,
+    /// What this call would add.
+    pub asked: Amount,
+    /// Why it blocks.
+    pub cause: Cause,
+    /// How long until it may let such a call pass; `None`: not known, or never.
+    pub wait: Option<Millis>,
+}
+
+impl Limits {
+    /// The limits of the tenant's policy and of each key's, with nothing counted.
+    pub fn new<'a>(tenant: &[Limit], keys: impl Iterator<Item = (&'a KeyId, &'a [Limit])>) -> Self {
+        let rule = |owner: Option<&KeyId>, limit: &Limit| Rule {
+            limit: limit.clone(),
+            owner: owner.cloned(),
+            tallies: BTreeMap::new(),
+        };
+        let own = keys.flat_map(|(key, limits)| limits.iter().map(move |limit| rule(Some(key), limit)));
+        Self { rules: tenant.iter().map(|limit| rule(None, limit)).chain(own).collect() }
+    }
+
+    /// Whether a limit on tokens or money covers such a call, so that its output must be bounded.
+    pub fn bound_output(&self, caller: Caller<'_>) -> bool {
+        let bounds = |what| matches!(what, What::Tokens | What::OutputTokens | What::Cost);
+        self.rules.iter().any(|rule| bounds(rule.limit.what) && rule.covers(caller))
+    }
+
+    /// Whether a limit on money covers such a call.
+    pub fn bound_cost(&self, caller: Caller<'_>) -> bool {
+        self.rules.iter().any(|rule| rule.limit.what == What::Cost && rule.covers(caller))
+    }
+
+    /// The most output that every limit has left for a call of this `input`, for all its answers
+    /// together; `None`: no limit bounds it.
+    pub fn affordable_output(&mut self, now: Millis, caller: Caller<'_>, input: InputBound, price: Price) -> Option<Tokens> {
+        let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller));
+        rules
+            .filter_map(|rule| {
+                let room = rule.standing(now, caller.key).remaining();
+                match rule.limit.what {
+                    What::OutputTokens => Some(Tokens::new(room.get())),
+                    What::Tokens => Some(Tokens::new(room.get()).minus(input.estimate)),
+                    What::Cost => price.affordable_output(input.ceiling, NanoUsd::new(room.get())),
+                    What::Requests | What::InputTokens | What::Concurrency => None,
+                }
+            })
+            .min()
+    }
+
+    /// The limits that `load` does not fit; changes nothing.
+    pub fn blocks(&mut self, now: Millis, caller: Caller<'_>, load: &Load, first_lease: Option<Millis>) -> Vec<Block> {
+        let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller));
+        rules.filter_map(|rule| rule.block(now, caller.key, load, first_lease)).collect()
+    }
+
+    /// Counts a call that was admitted at `at`: what is certain at once, the rest as held.
+    pub fn reserve(&mut self, at: Millis, now: Millis, caller: Caller<'_>, load: &Load) {
+        for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
+            let (what, amount) = (rule.limit.what, load.amount(rule.limit.what));
+            let tally = rule.tally(now, caller.key);
+            match what {
+                What::Requests => tally.correct(at, Amount::ZERO, amount),
+                _ => tally.hold(at, amount),
+            }
+        }
+    }
+
+    /// Ends the hold of a call admitted at `at`, and counts what it used in its place.
+    pub fn settle(&mut self, at: Millis, now: Millis, caller: Caller<'_>, held: &Load, used: &Load) {
+        for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
+            let what = rule.limit.what;
+            let tally = rule.tally(now, caller.key);
+            match what {
+                What::Requests => {}
+                What::Concurrency => tally.post(at, held.amount(what), Amount::ZERO),
+                _ => tally.post(at, held.amount(what), used.amount(what)),
+            }
+        }
+    }
+
+    /// Counts `after` in place of `before` for a call that had already ended.
+    pub fn correct(&mut self, at: Millis, now: Millis, caller: Caller<'_>, before: &Load, after: &Load) {
+        for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
+            let what = rule.limit.what;
+            if !matches!(what, What::Requests | What::Concurrency) {
+                rule.tally(now, caller.key).correct(at, before.amount(what), after.amount(what));
+            }
+        }
+    }
+
+    /// Counts what is known of ended calls when memory is rebuilt: `calls` of them, admitted at `at`.
+    pub fn restore(&mut self, at: Millis, now: Millis, caller: Caller<'_>, calls: u64, used: &Load, only: impl Fn(Window) -> bool) {
+        for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller) && only(rule.limit.window)) {
+            let amount = match rule.limit.what {
+                What::Requests => Amount::new(calls),
+                what => used.amount(what),
+            };
+            rule.tally(now, caller.key).correct(at, Amount::ZERO, amount);
+        }
+    }
+
+    /// Every limit that applies to `key`, as it stands.
+    pub fn standings(&mut self, now: Millis, key: &KeyId) -> Vec<Standing<'_>> {
+        let mine = |rule: &&mut Rule| rule.owner.as_ref().is_none_or(|owner| owner == key);
+        self.rules.iter_mut().filter(mine).map(|rule| rule.standing(now, key)).collect()
+    }
+
+    /// The limit on `what` that leaves the smallest part of itself, among those that cover such a call.
+    pub fn tightest(&mut self, now: Millis, caller: Caller<'_>, what: What) -> Option<Standing<'_>> {
+        let rules = self.rules.iter_mut().filter(|rule| rule.limit.what == what && rule.covers(caller));
+        rules.map(|rule| rule.standing(now, caller.key)).min_by(|one, other| {
+            let share = |of: &Standing<'_>, by: &Standing<'_>| {
+                u128::from(of.remaining().get()).saturating_mul(u128::from(by.limit.max.get()))
+            };
+            share(one, other).cmp(&share(other, one))
+        })
+    }
+}
+
+/// How much input a call has: bytes and tokens differ, so there are two answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputBound {
+    /// What limits on tokens hold: an estimate, corrected when the call settles.
+    pub estimate: Tokens,
+    /// What limits on money hold: never less than the truth. No tokenizer makes more tokens than bytes.
+    pub ceiling: Tokens,
+}
+
+impl InputBound {
+    /// The bounds of a request body of so many bytes.
+    pub fn of_bytes(bytes: u64) -> Self {
+        Self { estimate: Tokens::new(bytes.div_ceil(4)), ceiling: Tokens::new(bytes) }
+    }
+}
+
+impl Rule {
+    fn covers(&self, caller: Caller<'_>) -> bool {
+        self.owner.as_ref().is_none_or(|owner| owner == caller.key) && self.limit.covers(caller.model)
+    }
+
+    fn slot(&self, key: &KeyId) -> Option<KeyId> {
+        (self.limit.per == Per::Key && self.owner.is_none()).then(|| key.clone())
+    }
+
+    fn tally(&mut self, now: Millis, key: &KeyId) -> &mut Tally {
+        let slot = self.slot(key);
+        let tally = self.tallies.entry(slot).or_insert_with(|| Tally::new(self.limit.window, now));
+        tally.advance(now);
+        tally
+    }
+
+    fn standing(&mut self, now: Millis, key: &KeyId) -> Standing<'_> {
+        let slot = self.slot(key);
+        let limit = &self.limit;
+        match self.tallies.get_mut(&slot) {
+            None => Standing { limit, settled: Amount::ZERO, held: Amount::ZERO, resets_at: None },
+            Some(tally) => {
+                tally.advance(now);
+                Standing { limit, settled: tally.settled(), held: tally.held(), resets_at: tally.resets_at(now) }
+            }
+        }
+    }
+
+    fn block(&mut self, now: Millis, key: &KeyId, load: &Load, first_lease: Option<Millis>) -> Option<Block> {
+        let asked = load.amount(self.limit.what);
+        let standing = self.standing(now, key);
+        if asked == Amount::ZERO || asked <= standing.remaining() {
+            return None;
+        }
+        let (settled, held, max) = (standing.settled, standing.held, self.limit.max);
+        let lease_wait = first_lease.map(|lease| lease.minus(now));
+        let (cause, wait) = if asked > max {
+            (Cause::Never, None)
+        } else if self.limit.what == What::Concurrency {
+            (Cause::Busy, lease_wait)
+        } else if settled.plus(asked) <= max {
+            (Cause::Reserved, lease_wait)
+        } else {
+            let excess = settled.plus(asked).minus(max);
+            let slot = self.slot(key);
+            let frees_at = self.tallies.get(&slot).and_then(|tally| tally.frees_at(now, excess));
+            let cause = if self.limit.window.span().is_some() { Cause::Rate } else { Cause::Exhausted };
+            (cause, frees_at.map(|at| at.minus(now)))
+        };
+        let Limit { name, what, per, window, .. } = &self.limit;
+        let (name, what, per) = (name.clone(), what.name().to_owned(), per.name().to_owned());
+        Some(Block { name, what, per, window: window.name(), max, settled, held, asked, cause, wait })
+    }
+}

@@ -1,0 +1,376 @@
+//! What a tenant or a key may do: its limits, the models it may call, and what a shortfall does.
+
+use crate::fields::{Field, Invalid};
+use crate::units::{Amount, CEILING, Millis, NanoUsd, Tokens};
+use crate::window::{Period, Window, parse_seconds};
+use serde_json::{Map, Value, json};
+
+const LIMITS_MAX: usize = 32;
+const MODELS_MAX: usize = 64;
+const NAME_BYTES_MAX: usize = 64;
+const LEASE_DEFAULT: Millis = Millis::from_secs(600);
+
+/// What a tenant or a key may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// All of them hold at once.
+    pub limits: Vec<Limit>,
+    /// The models it may call; a call's model must match one.
+    pub models: Vec<Pattern>,
+    /// What to do where a call asks for more output than is left.
+    pub on_shortfall: Shortfall,
+    /// The smallest output cap that a call may be lowered to.
+    pub fit_min: Tokens,
+    /// How long a call that is not heard of any more keeps what it reserved.
+    pub lease: Millis,
+}
+
+/// One limit: at most `max` of `what`, for each `per`, over `window`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What answers and headers call it; unique within its policy.
+    pub name: String,
+    /// What is counted.
+    pub what: What,
+    /// Whose calls are counted together.
+    pub per: Per,
+    /// The models whose calls are counted.
+    pub models: Vec<Pattern>,
+    /// Over what time; for concurrency the moment.
+    pub window: Window,
+    /// The most that may be settled and held together.
+    pub max: Amount,
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum What {
+    /// Admitted calls.
+    Requests,
+    /// Input and output tokens.
+    Tokens,
+    /// Input tokens, cached ones included.
+    InputTokens,
+    /// Output tokens.
+    OutputTokens,
+    /// Money, in nano-USD.
+    Cost,
+    /// Calls under way.
+    Concurrency,
+}
+
+/// Whose calls a limit counts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Per {
+    /// All of the tenant's.
+    Tenant,
+    /// Each key's by themselves.
+    Key,
+}
+
+/// What happens to a call that asks for more output than its limits have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortfall {
+    /// Its output cap is lowered to what is left.
+    Fit,
+    /// It is refused, and told what is left.
+    Reject,
+}
+
+impl What {
+    /// Every kind, with the name it has in documents.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("requests", Self::Requests),
+        ("tokens", Self::Tokens),
+        ("input_tokens", Self::InputTokens),
+        ("output_tokens", Self::OutputTokens),
+        ("cost", Self::Cost),
+        ("concurrency", Self::Concurrency),
+    ];
+
+    /// The name it has in documents.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, what)| *what == self).map_or("", |(name, _)| name)
+    }
+
+    /// `amount` as documents write it: US dollars as a decimal text, all else as a number.
+    pub fn document(self, amount: Amount) -> Value {
+        match self {
+            Self::Cost => Value::from(NanoUsd::new(amount.get()).to_usd()),
+            _ => Value::from(amount.get()),
+        }
+    }
+}
+
+impl Per {
+    /// The name it has in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenant",
+            Self::Key => "key",
+        }
+    }
+}
+
+/// A model's name in which `*` stands for any run of characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// The pattern that `text` spells.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The pattern's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `name` matches from its first character to its last.
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((head, tail)) = self.0.split_once('*') else {
+            return self.0 == name;
+        };
+        let Some(mut rest) = name.strip_prefix(head) else {
+            return false;
+        };
+        let mut parts = tail.split('*').peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return rest.ends_with(part);
+            }
+            match rest.split_once(part) {
+                Some((_, after)) => rest = after,
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+impl Policy {
+    /// Reads a policy document; `owner` is whose it is: a key's policy has limits per key alone.
+    ///
+    /// # Errors
+    /// The first field that is wrong, and what would be right.
+    pub fn read(field: &Field<'_>, owner: Per) -> Result<Self, Invalid> {
+        let mut fields = field.fields()?;
+        let limits = match fields.optional("limits") {
+            None => Vec::new(),
+            Some(list) => read_limits(&list, owner)?,
+        };
+        let models = read_models(fields.optional("models").as_ref())?;
+        let on_shortfall = match fields.optional("on_shortfall") {
+            None => Shortfall::Fit,
+            Some(field) => one_of(&field, &[("fit", Shortfall::Fit), ("reject", Shortfall::Reject)])?,
+        };
+        let fit_min = match fields.optional("fit_min") {
+            None => Tokens::new(256),
+            Some(field) => Tokens::new(field.integer(1, CEILING)?),
+        };
+        let lease = match fields.optional("lease") {
+            None => LEASE_DEFAULT,
+            Some(field) => {
+                let seconds = parse_seconds(field.text(16)?).filter(|seconds| (1..=3_600).contains(seconds));
+                Millis::from_secs(seconds.ok_or_else(|| field.invalid("must be a time from 1s to 1h, such as \"10m\""))?)
+            }
+        };
+        fields.finish()?;
+        Ok(Self { limits, models, on_shortfall, fit_min, lease })
+    }
+
+    /// The document that [`Policy::read`] reads as this policy, with every default written out.
+    pub fn document(&self) -> Value {
+        json!({
+            "limits": self.limits.iter().map(Limit::document).collect::<Vec<_>>(),
+            "models": pattern_document(&self.models),
+            "on_shortfall": if self.on_shortfall == Shortfall::Fit { "fit" } else { "reject" },
+            "fit_min": self.fit_min,
+            "lease": format!("{}s", self.lease.as_secs_ceil()),
+        })
+    }
+
+    /// Whether this policy lets `model` be called.
+    pub fn allows(&self, model: &str) -> bool {
+        self.models.iter().any(|pattern| pattern.matches(model))
+    }
+}
+
+impl Limit {
+    /// Whether calls of `model` count.
+    pub fn covers(&self, model: &str) -> bool {
+        self.models.iter().any(|pattern| pattern.matches(model))
+    }
+
+    /// The document that this limit is read from.
+    pub fn document(&self) -> Value {
+        let mut document = Map::new();
+        document.insert("name".into(), json!(self.name));
+        document.insert("what".into(), json!(self.what.name()));
+        document.insert("per".into(), json!(self.per.name()));
+        document.insert("models".into(), pattern_document(&self.models));
+        if self.window != Window::Moment {
+            document.insert("window".into(), json!(self.window.name()));
+        }
+        document.insert("max".into(), self.what.document(self.max));
+        Value::Object(document)
+    }
+}
+
+fn pattern_document(models: &[Pattern]) -> Value {
+    models.iter().map(|pattern| Value::from(pattern.as_str())).collect()
+}
+
+fn read_limits(list: &Field<'_>, owner: Per) -> Result<Vec<Limit>, Invalid> {
+    let mut limits: Vec<Limit> = Vec::new();
+    for field in list.list(LIMITS_MAX)? {
+        let limit = read_limit(&field, owner)?;
+        if limits.iter().any(|other| other.name == limit.name) {
+            return Err(field.invalid(format!("is the second limit named {:?}; give each its own \"name\"", limit.name)));
+        }
+        limits.push(limit);
+    }
+    Ok(limits)
+}
+
+fn read_limit(field: &Field<'_>, owner: Per) -> Result<Limit, Invalid> {
+    let mut fields = field.fields()?;
+    let name = fields.optional("name");
+    let what = one_of(&fields.required("what")?, &What::ALL)?;
+    let per = match fields.optional("per") {
+        None => owner,
+        Some(field) => {
+            let per = one_of(&field, &[("tenant", Per::Tenant), ("key", Per::Key)])?;
+            if owner == Per::Key && per == Per::Tenant {
+                return Err(field.invalid("must be \"key\" in a key's policy; put limits per tenant into the tenant's"));
+            }
+            per
+        }
+    };
+    let models = read_models(fields.optional("models").as_ref())?;
+    let window = fields.optional("window");
+    let window = match (what, window) {
+        (What::Concurrency, None) => Window::Moment,
+        (What::Concurrency, Some(field)) => {
+            return Err(field.invalid("does not go with concurrency, which counts the calls under way; leave it out"));
+        }
+        (_, window) => read_window(field, window)?,
+    };
+    let max = fields.required("max")?;
+    let max = if what == What::Cost { read_dollars(&max)? } else { Amount::new(max.integer(0, CEILING)?) };
+    let name = match name {
+        None if window == Window::Moment => format!("{}-{}", what.name(), per.name()),
+        None => format!("{}-{}-{}", what.name(), window.name(), per.name()),
+        Some(field) => read_name(&field)?,
+    };
+    fields.finish()?;
+    Ok(Limit { name, what, per, models, window, max })
+}
+
+fn read_window(limit: &Field<'_>, window: Option<Field<'_>>) -> Result<Window, Invalid> {
+    let periods: Vec<_> = Period::ALL.iter().map(|period| period.name()).collect();
+    let known = format!("\"1s\" to \"1h\" (rolling), or one of {} (calendar, UTC)", periods.join(", "));
+    let window = window.ok_or_else(|| limit.invalid(format!("has no \"window\"; give one of {known}")))?;
+    Window::parse(window.text(16)?).ok_or_else(|| window.invalid(format!("must be {known}; got {}", window.value())))
+}
+
+/// A name that may stand in a header: letters, digits, `.`, `_` and `-`.
+fn read_name(field: &Field<'_>) -> Result<String, Invalid> {
+    let name = field.text(NAME_BYTES_MAX)?;
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if plain { Ok(name.to_owned()) } else { Err(field.invalid("may hold letters, digits, '.', '_' and '-'")) }
+}
+
+fn read_dollars(field: &Field<'_>) -> Result<Amount, Invalid> {
+    let whole = field.value().as_u64().map(|dollars| dollars.to_string());
+    let text = whole.as_deref().or_else(|| field.value().as_str());
+    text.and_then(NanoUsd::parse_usd).map(|usd| Amount::new(usd.get())).ok_or_else(|| {
+        field.invalid(format!(
+            "must be US dollars as a decimal text such as \"25.00\", from 0 to 9007199, with at most 9 decimals; got {}",
+            field.value()
+        ))
+    })
+}
+
+fn read_models(field: Option<&Field<'_>>) -> Result<Vec<Pattern>, Invalid> {
+    let Some(field) = field else {
+        return Ok(vec![Pattern::new("*")]);
+    };
+    field.list(MODELS_MAX)?.iter().map(|model| Ok(Pattern::new(model.text(256)?))).collect()
+}
+
+/// The value that the field's text names.
+fn one_of<T: Copy>(field: &Field<'_>, known: &[(&'static str, T)]) -> Result<T, Invalid> {
+    let text = field.value().as_str().unwrap_or_default();
+    known.iter().find(|(name, _)| *name == text).map(|&(_, value)| value).ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|&(name, _)| name).collect();
+        field.invalid(format!("must be one of {}; got {}", names.join(", "), field.value()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(document: &Value, owner: Per) -> Result<Policy, String> {
+        Policy::read(&Field::root("policy", document), owner).map_err(|invalid| invalid.to_string())
+    }
+
+    #[test]
+    fn a_policy_is_read_and_written_whole() {
+        let document = json!({"limits": [
+            {"name": "rpm", "what": "requests", "per": "key", "models": ["*"], "window": "60s", "max": 100},
+            {"name": "monthly", "what": "cost", "per": "tenant", "window": "month", "max": "25.00"},
+            {"what": "concurrency", "per": "key", "max": 8}
+        ], "models": ["gpt-*"]});
+        let policy = read(&document, Per::Tenant).unwrap();
+        assert_eq!(policy.limits[1].max, Amount::new(25_000_000_000));
+        assert_eq!(policy.limits[2].name, "concurrency-key");
+        assert!(policy.allows("gpt-4o") && !policy.allows("claude"));
+        assert_eq!(read(&policy.document(), Per::Tenant), Ok(policy));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let limit = |limit: Value| json!({"limits": [limit]});
+        for (document, problem) in [
+            (json!([]), "policy: must be an object"),
+            (json!({"limit": []}), "policy.limit: is not a field here; known are limits, models"),
+            (limit(json!({"what": "requests", "window": "60s", "max": -1})), "policy.limits[0].max: must be a whole number"),
+            (limit(json!({"what": "requests", "window": "60s", "max": 1.5})), "policy.limits[0].max: must be a whole number"),
+            (limit(json!({"what": "requests", "window": "60s", "max": 9_007_199_254_740_992_u64})), "got 9007199254740992"),
+            (limit(json!({"what": "requests", "window": "90x", "max": 1})), "policy.limits[0].window: must be \"1s\" to \"1h\""),
+            (limit(json!({"what": "requests", "max": 1})), "policy.limits[0]: has no \"window\""),
+            (limit(json!({"what": "cost", "window": "day", "max": "-5"})), "policy.limits[0].max: must be US dollars"),
+            (limit(json!({"what": "cost", "window": "day", "max": 0.5})), "policy.limits[0].max: must be US dollars"),
+            (limit(json!({"what": "money", "window": "day", "max": 1})), "policy.limits[0].what: must be one of requests, tokens"),
+            (limit(json!({"what": "concurrency", "window": "day", "max": 1})), "policy.limits[0].window: does not go with"),
+            (limit(json!({"name": "a b", "what": "concurrency", "max": 1})), "policy.limits[0].name: may hold"),
+            (json!({"limits": [{"what": "concurrency", "max": 1}, {"what": "concurrency", "max": 2}]}), "policy.limits[1]: is the second"),
+            (json!({"lease": "2h"}), "policy.lease: must be a time from 1s to 1h"),
+        ] {
+            let got = read(&document, Per::Tenant).unwrap_err();
+            assert!(got.contains(problem), "{document}: {got}");
+        }
+        let per_tenant = limit(json!({"what": "concurrency", "per": "tenant", "max": 1}));
+        assert!(read(&per_tenant, Per::Key).unwrap_err().contains("must be \"key\" in a key's policy"));
+    }
+
+    #[test]
+    fn patterns_match_whole_names() {
+        for (pattern, name, matches) in [
+            ("*", "", true),
+            ("gpt-*", "gpt-4o", true),
+            ("gpt-*", "a-gpt-4o", false),
+            ("gpt-4o", "gpt-4o-mini", false),
+            ("*-mini", "gpt-4o-mini", true),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "acb", false),
+            ("a**b", "ab", true),
+            ("ab*ba", "aba", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).matches(name), matches, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What a tenant's object stores: one type for each table's row, and the changes to be written.
+//!
+//! Memory is a cache of these rows: a tenant rebuilt from them decides as the one that wrote them.
+
+use crate::key::KeyId;
+use crate::limits::Load;
+use crate::price::Bill;
+use crate::units::{Millis, NanoUsd};
+use serde::{Deserialize, Serialize};
+
+/// A call's place in the ledger: its admission in microseconds since 1970, made unique.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallKey(u64);
+
+impl CallKey {
+    /// The place `micros` microseconds after 1970.
+    pub const fn new(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// The first place at `now`.
+    pub const fn at(now: Millis) -> Self {
+        Self(now.get().saturating_mul(1_000))
+    }
+
+    /// The place after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The number, as it is stored.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// When the call was admitted.
+    pub const fn millis(self) -> Millis {
+        Millis::new(self.0 / 1_000)
+    }
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Admitted, and not heard of since: what it holds is not yet spent.
+    Open,
+    /// Its bill is known.
+    Settled,
+    /// Nobody settled it within its lease: billed what it held, until somebody does.
+    Expired,
+}
+
+/// What a bill rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Truth {
+    /// The provider said what it used, or used nothing.
+    #[default]
+    Reported,
+    /// The provider did not say; output was counted as it passed, input estimated.
+    Counted,
+    /// Nothing is known but the most it can have been.
+    Ceiling,
+}
+
+/// A call's row in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRow {
+    /// Its place.
+    pub at: CallKey,
+    /// Its name, which the client sees as `x-request-id`.
+    pub call: String,
+    /// The key that made it.
+    pub key: KeyId,
+    /// The model, as the client named it.
+    pub model: String,
+    /// How far it has come.
+    pub state: State,
+    /// When its hold ends by itself.
+    pub lease_ends: Millis,
+    /// What it held, or still holds.
+    pub held: Load,
+    /// The version of the catalog whose prices it is billed at.
+    pub catalog: u64,
+    /// What is known of its end; `None` while it is open.
+    pub end: Option<End>,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// When, by the object's clock; filled in by the object.
+    #[serde(default)]
+    pub at: Millis,
+    /// The tokens that are billed.
+    pub bill: Bill,
+    /// What they cost.
+    pub cost: NanoUsd,
+    /// What the bill rests on.
+    #[serde(default)]
+    pub truth: Truth,
+    /// The `provider/model` that answered; empty if none did.
+    #[serde(default)]
+    pub target: String,
+    /// The HTTP status that the client was given; 0 if it was given none.
+    #[serde(default)]
+    pub status: u16,
+    /// How many providers were tried.
+    #[serde(default)]
+    pub attempts: u32,
+}
+
+impl End {
+    /// The load that counts once the call has ended.
+    pub fn load(&self) -> Load {
+        Load { input: self.bill.input, output: self.bill.output, cost: self.cost }
+    }
+
+    /// Whether the client was given something else than an answer.
+    pub fn failed(&self) -> bool {
+        !(200..300).contains(&self.status)
+    }
+}
+
+/// How much time one usage row covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grain {
+    /// An hour.
+    Hour,
+    /// A day; weeks are sums of days.
+    Day,
+    /// A month.
+    Month,
+    /// All time.
+    Lifetime,
+}
+
+impl Grain {
+    /// Every grain with the number it is stored as.
+    pub const ALL: [(Self, u8); 4] = [(Self::Hour, 0), (Self::Day, 1), (Self::Month, 2), (Self::Lifetime, 3)];
+}
+
+/// Which calls a usage row sums up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UsageKey {
+    /// How much time.
+    pub grain: Grain,
+    /// From when.
+    pub start: Millis,
+    /// Of which key.
+    pub key: KeyId,
+    /// To which model.
+    pub model: String,
+}
+
+/// Sums over ended calls; signed, because a correction may take back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Calls that were admitted.
+    pub calls: i64,
+    /// Those of them that gave their client no answer.
+    pub failed: i64,
+    /// Input tokens, cached ones included.
+    pub input: i64,
+    /// Cached input tokens.
+    pub cached_input: i64,
+    /// Output tokens.
+    pub output: i64,
+    /// Nano-USD.
+    pub cost: i64,
+}
+
+impl Sums {
+    /// One call that ended so.
+    pub fn of(end: &End) -> Self {
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        Self {
+            calls: 1,
+            failed: i64::from(end.failed()),
+            input: signed(end.bill.input.get()),
+            cached_input: signed(end.bill.cached_input.get()),
+            output: signed(end.bill.output.get()),
+            cost: signed(end.cost.get()),
+        }
+    }
+
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.zip(other, i64::saturating_add)
+    }
+
+    /// The difference.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        self.zip(other, i64::saturating_sub)
+    }
+
+    fn zip(self, other: Self, with: fn(i64, i64) -> i64) -> Self {
+        Self {
+            calls: with(self.calls, other.calls),
+            failed: with(self.failed, other.failed),
+            input: with(self.input, other.input),
+            cached_input: with(self.cached_input, other.cached_input),
+            output: with(self.output, other.output),
+            cost: with(self.cost, other.cost),
+        }
+    }
+
+    /// The load that these sums put on limits.
+    pub fn load(&self) -> Load {
+        let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
+        Load {
+            input: crate::units::Tokens::new(unsigned(self.input)),
+            output: crate::units::Tokens::new(unsigned(self.output)),
+            cost: NanoUsd::new(unsigned(self.cost)),
+        }
+    }
+}
+
+/// A target that is not well: its row in the health table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthRow {
+    /// `provider/model`.
+    pub target: String,
+    /// Until when it rests; zero: it is well again.
+    pub rests_until: Millis,
+    /// How often in a row it was sent to rest.
+    pub rests: u32,
+}
+
+/// One change to be written; those of one turn are written together or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A call was admitted: a new ledger row.
+    Opened(CallRow),
+    /// A call ended, or its end was corrected: its ledger row.
+    Ended(CallRow),
+    /// Sums to be added to a usage row.
+    Usage(UsageKey, Sums),
+    /// Usage rows now hold all calls before this place.
+    Flushed(CallKey),
+    /// A target's health changed.
+    Health(HealthRow),
+}

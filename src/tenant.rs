@@ -1,0 +1,418 @@
+//! The state machine that a tenant's object hosts: asks and settlements in, changes out.
+//!
+//! It has no clock and no storage. Every event brings the time; every change is queued and taken
+//! by the host, which writes all of one turn at once. A refusal queues nothing.
+
+use crate::catalog::{Catalog, Model};
+use crate::health::{Health, Standing};
+use crate::key::{KeyId, SecretHash, TenantId};
+use crate::ledger::{self, Found, Ledger};
+use crate::limits::{Caller, InputBound, Limits, Load};
+use crate::policy::{Policy, Shortfall, What};
+use crate::price::Price;
+use crate::rows::{CallKey, CallRow, Change, End, Grain, HealthRow, State, Sums, UsageKey};
+use crate::units::{Millis, Tokens};
+use crate::window::{Period, Window};
+use crate::wire::{Admission, Ask, Denial, Hop, Rate, Rates, Settlement};
+use std::collections::BTreeMap;
+
+/// What a tenant is, apart from what it has used.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its name.
+    pub tenant: TenantId,
+    /// Whether its calls are admitted at all.
+    pub enabled: bool,
+    /// What holds for all its keys.
+    pub policy: Policy,
+    /// Providers, models and prices.
+    pub catalog: Catalog,
+    /// Its keys.
+    pub keys: BTreeMap<KeyId, KeyRecord>,
+}
+
+/// What the object knows of a key.
+#[derive(Clone, Debug)]
+pub struct KeyRecord {
+    /// What proves that a caller holds it.
+    pub hash: SecretHash,
+    /// What holds for this key besides the tenant's policy.
+    pub policy: Option<Policy>,
+    /// Whether it was revoked.
+    pub revoked: bool,
+    /// From when on it is refused.
+    pub expires_at: Option<Millis>,
+}
+
+/// What was read back from storage.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// Before this place every call is in the usage rows.
+    pub flushed: CallKey,
+    /// The last place that was given.
+    pub last: CallKey,
+    /// The usage rows of the open periods (see [`open_periods`]).
+    pub usage: Vec<(UsageKey, Sums)>,
+    /// The ledger from [`first_call_needed`] on.
+    pub calls: Vec<CallRow>,
+    /// The targets that were not well.
+    pub health: Vec<HealthRow>,
+}
+
+/// A settlement for a call that memory no longer holds: its ledger row is to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowNeeded(pub CallKey);
+
+/// One tenant: all that decides whether a call is admitted, and what it is billed.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    config: Config,
+    limits: Limits,
+    ledger: Ledger,
+    health: Health,
+    now: Millis,
+    changes: Vec<Change>,
+}
+
+/// The usage rows to be read back: from when on, for each grain.
+pub fn open_periods(now: Millis) -> [(Grain, Millis); 4] {
+    [
+        (Grain::Hour, Period::Hour.start(now)),
+        (Grain::Day, Period::Week.start(now)),
+        (Grain::Month, Period::Month.start(now)),
+        (Grain::Lifetime, Millis::ZERO),
+    ]
+}
+
+/// The first ledger row to be read back: rolling windows reach behind what is flushed.
+pub fn first_call_needed(config: &Config, now: Millis, flushed: CallKey) -> CallKey {
+    let keys = config.keys.values().filter_map(|key| key.policy.as_ref());
+    let limits = keys.flat_map(|policy| &policy.limits).chain(&config.policy.limits);
+    let longest = limits.filter_map(|limit| limit.window.span()).max().unwrap_or(Millis::ZERO);
+    flushed.min(CallKey::at(now.minus(longest)))
+}
+
+impl Tenant {
+    /// The tenant that `config` and the `stored` rows describe.
+    pub fn restore(now: Millis, config: Config, stored: Stored) -> Self {
+        let keys = config.keys.iter().filter_map(|(id, key)| Some((id, key.policy.as_ref()?.limits.as_slice())));
+        let limits = Limits::new(&config.policy.limits, keys);
+        let ledger = Ledger::new(stored.flushed, stored.last);
+        let now = now.max(stored.last.millis());
+        let health = Health::restore(stored.health);
+        let mut tenant = Self { config, limits, ledger, health, now, changes: Vec::new() };
+        for (usage, sums) in &stored.usage {
+            tenant.restore_usage(usage, *sums);
+        }
+        for row in stored.calls {
+            tenant.restore_call(row);
+        }
+        tenant
+    }
+
+    fn restore_usage(&mut self, usage: &UsageKey, sums: Sums) {
+        let covers: fn(Window) -> bool = match usage.grain {
+            Grain::Hour => |window| window == Window::Calendar(Period::Hour),
+            Grain::Day => |window| matches!(window, Window::Calendar(Period::Day | Period::Week)),
+            Grain::Month => |window| window == Window::Calendar(Period::Month),
+            Grain::Lifetime => |window| window == Window::Calendar(Period::Lifetime),
+        };
+        let caller = Caller { key: &usage.key, model: &usage.model };
+        let calls = u64::try_from(sums.calls).unwrap_or(0);
+        self.limits.restore(usage.start, self.now, caller, calls, &sums.load(), covers);
+    }
+
+    fn restore_call(&mut self, row: CallRow) {
+        let caller = Caller { key: &row.key, model: &row.model };
+        let at = row.at.millis();
+        match &row.end {
+            None => self.limits.reserve(at, self.now, caller, &row.held),
+            Some(end) if row.at >= self.ledger.flushed() => {
+                self.limits.restore(at, self.now, caller, 1, &end.load(), |_| true);
+            }
+            Some(end) => self.limits.restore(at, self.now, caller, 1, &end.load(), |window| window.span().is_some()),
+        }
+        self.ledger.restore(row);
+    }
+
+    /// Admits a call or refuses it. A refusal changes nothing.
+    ///
+    /// # Errors
+    /// Why the call may not go out.
+    pub fn admit(&mut self, now: Millis, ask: &Ask) -> Result<Admission, Denial> {
+        let now = self.tick(now);
+        self.expire(now);
+        let key = self.check_key(now, ask)?;
+        let policy = key.policy.clone();
+        let policy = policy.as_ref().unwrap_or(&self.config.policy);
+        let (on_shortfall, fit_min, lease) = (policy.on_shortfall, policy.fit_min, policy.lease);
+        let allowed = self.config.policy.allows(&ask.model) && policy.allows(&ask.model);
+        let model = self.config.catalog.models.get(&ask.model).filter(|_| allowed).ok_or(Denial::ModelUnknown)?.clone();
+        let caller = Caller { key: &ask.key, model: &ask.model };
+        if let Some(row) = self.ledger.find(&ask.call) {
+            let row = row.clone();
+            return if row.state == State::Open { Ok(self.admitted_before(&row, ask, &model)) } else { Err(Denial::CallEnded) };
+        }
+        let price = self.dearest_price(caller, &model)?;
+        let input = InputBound::of_bytes(ask.input_bytes);
+        let output = self.fit_output(ask, &model, input, price, (on_shortfall, fit_min));
+        let total = output.each.times(ask.choices);
+        let load = Load { input: input.estimate, output: total, cost: price.worst(input.ceiling, total) };
+        let blocks = self.limits.blocks(now, caller, &load, self.ledger.first_lease());
+        if !blocks.is_empty() {
+            let asked = output.affordable.map(|_| output.wanted);
+            return Err(Denial::Limited { blocks, affordable: output.affordable, asked });
+        }
+
+        // From here on the call is admitted.
+        let at = self.ledger.place(now);
+        let row = CallRow {
+            at,
+            call: ask.call.clone(),
+            key: ask.key.clone(),
+            model: ask.model.clone(),
+            state: State::Open,
+            lease_ends: at.millis().plus(lease),
+            held: load,
+            catalog: self.config.catalog.version,
+            end: None,
+        };
+        self.limits.reserve(at.millis(), now, caller, &load);
+        self.ledger.insert(row.clone());
+        self.changes.push(Change::Opened(row));
+        let hops = self.hops(now, &model);
+        if let Some(first) = hops.first() {
+            self.health.probe(now, &first.target);
+        }
+        let rates = self.rates(now, caller);
+        Ok(Admission { at, hops, output_cap: output.cap, input_estimate: input.estimate, rates })
+    }
+
+    /// Ends a call, once: `at` most a correction of a call that had expired.
+    ///
+    /// # Errors
+    /// The call is not in memory: the host reads its row and calls [`Tenant::settle_row`].
+    pub fn settle(&mut self, now: Millis, settlement: &Settlement) -> Result<(), RowNeeded> {
+        let now = self.tick(now);
+        let named = || self.ledger.find(&settlement.call).map(|row| row.at);
+        let Some(at) = settlement.at.or_else(named) else {
+            return Ok(());
+        };
+        let end = End { at: now, ..settlement.end.clone() };
+        let found = self.ledger.settle(at, end);
+        if found == Found::NotHere {
+            return Err(RowNeeded(at));
+        }
+        self.apply(now, found, settlement);
+        Ok(())
+    }
+
+    /// Ends a call whose `row` was read back; `None`: there is no such call, and nothing is done.
+    pub fn settle_row(&mut self, now: Millis, settlement: &Settlement, row: Option<CallRow>) {
+        let now = self.tick(now);
+        let Some(mut row) = row.filter(|row| row.call == settlement.call && row.end.is_some()) else {
+            return;
+        };
+        let end = End { at: now, ..settlement.end.clone() };
+        let found = ledger::settle_ended(&mut row, end);
+        if let Found::Expired(row, before) = &found {
+            // Usage rows hold the call already, so what changed is added to them.
+            let change = row.end.as_ref().map(Sums::of).unwrap_or_default().minus(Sums::of(before));
+            for key in ledger::usage_keys(row.at, &row.key, &row.model) {
+                self.changes.push(Change::Usage(key, change));
+            }
+        }
+        self.apply(now, found, settlement);
+    }
+
+    /// Counts what a settlement found, queues its row, and lets health learn from its attempts.
+    fn apply(&mut self, now: Millis, found: Found, settlement: &Settlement) {
+        let row = match found {
+            Found::NotHere | Found::Settled => return,
+            Found::Open(row) => {
+                let caller = Caller { key: &row.key, model: &row.model };
+                self.limits.settle(row.at.millis(), now, caller, &row.held, &settlement.end.load());
+                row
+            }
+            Found::Expired(row, before) => {
+                let caller = Caller { key: &row.key, model: &row.model };
+                self.limits.correct(row.at.millis(), now, caller, &before.load(), &settlement.end.load());
+                row
+            }
+        };
+        self.changes.push(Change::Ended(row));
+        for (target, outcome) in &settlement.attempts {
+            self.changes.extend(self.health.learn(now, target, *outcome).map(Change::Health));
+        }
+        self.flush(now, false);
+    }
+
+    /// Ends every call whose lease is over, billed at what it held.
+    pub fn expire(&mut self, now: Millis) {
+        let now = self.tick(now);
+        while let Some(row) = self.ledger.expire(now) {
+            let caller = Caller { key: &row.key, model: &row.model };
+            self.limits.settle(row.at.millis(), now, caller, &row.held, &row.held);
+            self.changes.push(Change::Ended(row));
+        }
+    }
+
+    /// Sums ended calls up into usage rows: when there are many, or at once.
+    pub fn flush(&mut self, now: Millis, force: bool) {
+        let now = self.tick(now);
+        if let Some((usage, flushed)) = self.ledger.flush(now, force) {
+            self.changes.extend(usage.into_iter().map(|(key, sums)| Change::Usage(key, sums)));
+            self.changes.push(Change::Flushed(flushed));
+        }
+    }
+
+    /// When [`Tenant::expire`] has something to do; `None`: no call is open.
+    pub fn next_alarm(&self) -> Option<Millis> {
+        self.ledger.first_lease()
+    }
+
+    /// The changes since they were last taken, in the order in which they are to be written.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// What the tenant is.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The limits that apply to a key, as they stand.
+    pub fn standings(&mut self, now: Millis, key: &KeyId) -> Vec<crate::limits::Standing<'_>> {
+        let now = self.tick(now);
+        self.limits.standings(now, key)
+    }
+
+    /// The calls that are open, and those that no usage row holds yet.
+    pub fn calls(&self) -> (impl Iterator<Item = &CallRow>, impl Iterator<Item = &CallRow>) {
+        (self.ledger.open(), self.ledger.unflushed())
+    }
+
+    /// Whether the caller's key is good, and may be told what it asks.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn check(&mut self, now: Millis, key: &KeyId, hash: &SecretHash) -> Result<&KeyRecord, Denial> {
+        let now = self.tick(now);
+        let record = self.config.keys.get(key).filter(|record| record.hash.matches(hash)).ok_or(Denial::KeyUnknown)?;
+        if !self.config.enabled {
+            return Err(Denial::TenantDisabled);
+        }
+        if record.revoked {
+            return Err(Denial::KeyRevoked);
+        }
+        if record.expires_at.is_some_and(|expires_at| expires_at <= now) {
+            return Err(Denial::KeyExpired);
+        }
+        Ok(record)
+    }
+
+    fn check_key(&mut self, now: Millis, ask: &Ask) -> Result<&KeyRecord, Denial> {
+        self.check(now, &ask.key, &ask.hash)
+    }
+
+    /// Time never runs backwards: not by the clock, and not behind a place already given.
+    fn tick(&mut self, now: Millis) -> Millis {
+        self.now = now.max(self.now).max(self.ledger.latest());
+        self.now
+    }
+
+    /// The highest price among a model's targets: any of them may answer.
+    fn dearest_price(&self, caller: Caller<'_>, model: &Model) -> Result<Price, Denial> {
+        let bound = self.limits.bound_cost(caller);
+        let mut dearest = Price::default();
+        for target in &model.targets {
+            match self.config.catalog.price(target) {
+                Some(price) => dearest = dearest.dearest(price),
+                None if bound => return Err(Denial::PriceUnknown { target: target.name() }),
+                None => {}
+            }
+        }
+        Ok(dearest)
+    }
+
+    /// How much output each answer may have.
+    fn fit_output(&mut self, ask: &Ask, model: &Model, input: InputBound, price: Price, policy: (Shortfall, Tokens)) -> Output {
+        let caller = Caller { key: &ask.key, model: &ask.model };
+        if !ask.output {
+            return Output::default();
+        }
+        let wanted = match ask.output_cap {
+            None => model.output_bound(),
+            Some(cap) => model.max_output.map_or(cap, |max| cap.min(max)),
+        };
+        let mut output = Output { wanted, each: wanted, ..Output::default() };
+        if !self.limits.bound_output(caller) {
+            return output;
+        }
+        output.cap = ask.output_cap.is_none().then_some(wanted);
+        let affordable = self.limits.affordable_output(self.now, caller, input, price);
+        let affordable = affordable.map(|all| Tokens::new(all.get().checked_div(ask.choices).unwrap_or(0)));
+        let Some(affordable) = affordable.filter(|affordable| *affordable < wanted) else {
+            return output;
+        };
+        let (on_shortfall, fit_min) = policy;
+        let least = fit_min.min(wanted);
+        if on_shortfall == Shortfall::Fit && affordable >= least {
+            return Output { wanted, each: affordable, cap: Some(affordable), affordable: None };
+        }
+        let each = if on_shortfall == Shortfall::Fit { least } else { wanted };
+        Output { wanted, each, cap: None, affordable: Some(affordable) }
+    }
+
+    /// The answer that an ask got before: its reply was lost on the way.
+    fn admitted_before(&mut self, row: &CallRow, ask: &Ask, model: &Model) -> Admission {
+        let each = Tokens::new(row.held.output.get().checked_div(ask.choices).unwrap_or(0));
+        let bounded = self.limits.bound_output(Caller { key: &row.key, model: &row.model });
+        let output_cap = (ask.output && bounded && ask.output_cap.is_none_or(|cap| cap > each)).then_some(each);
+        let hops = self.hops(self.now, model);
+        let rates = self.rates(self.now, Caller { key: &row.key, model: &row.model });
+        Admission { at: row.at, hops, output_cap, input_estimate: row.held.input, rates }
+    }
+
+    /// A model's targets: the well ones first, those that rest last, else as the catalog has them.
+    fn hops(&self, now: Millis, model: &Model) -> Vec<Hop> {
+        let hop = |target: &crate::catalog::Target| {
+            let provider = self.config.catalog.providers.get(&target.provider)?;
+            Some(Hop {
+                target: target.name(),
+                model: target.model.clone(),
+                base_url: provider.base_url.clone(),
+                secret: provider.secret.clone(),
+                cap_field: provider.output_cap,
+                timeout: provider.timeout,
+                price: self.config.catalog.price(target).unwrap_or_default(),
+            })
+        };
+        let mut hops: Vec<Hop> = model.targets.iter().filter_map(hop).collect();
+        // A probe goes first, at the place that the catalog gives its target: it is one call.
+        hops.sort_by_key(|hop| self.health.standing(now, &hop.target) == Standing::Resting);
+        hops
+    }
+
+    fn rates(&mut self, now: Millis, caller: Caller<'_>) -> Rates {
+        let mut rate = |what| {
+            let standing = self.limits.tightest(now, caller, what)?;
+            let reset = standing.resets_at.map_or(Millis::ZERO, |at| at.minus(now));
+            Some(Rate { limit: standing.limit.max, remaining: standing.remaining(), reset })
+        };
+        Rates { requests: rate(What::Requests), tokens: rate(What::Tokens) }
+    }
+}
+
+/// How much output a call may have.
+#[derive(Clone, Copy, Debug, Default)]
+struct Output {
+    /// What the client asked for, or the model's most, for each answer.
+    wanted: Tokens,
+    /// What is held for each answer.
+    each: Tokens,
+    /// The cap to be set; `None`: the client's own stands.
+    cap: Option<Tokens>,
+    /// What is left for each answer, where that is less than what is asked.
+    affordable: Option<Tokens>,
+}

@@ -1,0 +1,233 @@
+//! What the front Worker and a tenant's object say to one another.
+//!
+//! Both may run another version for a while: what a peer does not know it ignores, and what it
+//! does not say has a default.
+
+use crate::dialect::openai::splice::CapField;
+use crate::health::Outcome;
+use crate::key::{KeyId, SecretHash, TenantId};
+use crate::limits::Block;
+use crate::price::Price;
+use crate::rows::{CallKey, End};
+use crate::units::{Amount, Millis, Tokens};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A call that asks to be admitted, and ends of earlier calls that travel with it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// The call; `None` where only settlements travel.
+    #[serde(default)]
+    pub ask: Option<Ask>,
+    /// Ends of earlier calls.
+    #[serde(default)]
+    pub settle: Vec<Settlement>,
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// The call may go out.
+    Admitted(Admission),
+    /// It may not; nothing was counted.
+    Denied(Denial),
+    /// There was no call: the settlements are written.
+    Settled,
+}
+
+/// A call that asks to be admitted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ask {
+    /// The call's name: asking twice under one name admits once.
+    pub call: String,
+    /// Who asks.
+    pub key: KeyId,
+    /// What proves it.
+    pub hash: SecretHash,
+    /// The model, as the client names it.
+    pub model: String,
+    /// The request body's size: the bound of its input.
+    pub input_bytes: u64,
+    /// Whether the call can have output: embeddings cannot.
+    pub output: bool,
+    /// The client's output cap for each answer.
+    #[serde(default)]
+    pub output_cap: Option<Tokens>,
+    /// How many answers it asks for.
+    pub choices: u64,
+}
+
+/// A call that may go out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// Its place in the ledger; its settlement names it.
+    pub at: CallKey,
+    /// Where it goes, in order.
+    pub hops: Vec<Hop>,
+    /// The output cap to be set in the request for each answer; `None`: the client's own stands.
+    #[serde(default)]
+    pub output_cap: Option<Tokens>,
+    /// What its input is reckoned at where nobody reports it.
+    pub input_estimate: Tokens,
+    /// How the limits stand, for the answer's headers.
+    #[serde(default)]
+    pub rates: Rates,
+}
+
+/// One target of a call, with all that is needed to call it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// `provider/model`.
+    pub target: String,
+    /// The model's name at the provider.
+    pub model: String,
+    /// The provider's address.
+    pub base_url: String,
+    /// The name of the secret to be sent.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// The field that carries an output cap.
+    pub cap_field: CapField,
+    /// How long the first byte may take.
+    pub timeout: Millis,
+    /// What its tokens cost.
+    pub price: Price,
+}
+
+/// How the limits stand that `x-ratelimit-*` headers speak of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rates {
+    /// The tightest limit on requests.
+    #[serde(default)]
+    pub requests: Option<Rate>,
+    /// The tightest limit on tokens.
+    #[serde(default)]
+    pub tokens: Option<Rate>,
+}
+
+/// One limit's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// The most it allows.
+    pub limit: Amount,
+    /// What is left.
+    pub remaining: Amount,
+    /// How long until all is left again.
+    pub reset: Millis,
+}
+
+/// Why a call may not go out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Denial {
+    /// The key is not one of this tenant's, or its secret is wrong.
+    KeyUnknown,
+    /// The key was revoked.
+    KeyRevoked,
+    /// The key's time is over.
+    KeyExpired,
+    /// The tenant was disabled.
+    TenantDisabled,
+    /// No such model in the catalog, or none that this key may call; which one is not told.
+    ModelUnknown,
+    /// A limit on money covers the call, and a target of its model has no price.
+    PriceUnknown {
+        /// The `provider/model` to be priced.
+        target: String,
+    },
+    /// Limits stand in its way.
+    Limited {
+        /// All of them.
+        blocks: Vec<Block>,
+        /// The output that would have been admitted, where that is the remedy.
+        #[serde(default)]
+        affordable: Option<Tokens>,
+        /// The output that was asked for.
+        #[serde(default)]
+        asked: Option<Tokens>,
+    },
+    /// A call of this name has already ended.
+    CallEnded,
+}
+
+/// The end of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// The call's place in the ledger; `None` if its admission was never heard of.
+    #[serde(default)]
+    pub at: Option<CallKey>,
+    /// The call's name.
+    pub call: String,
+    /// How it ended.
+    pub end: End,
+    /// What became of each attempt: `provider/model` and its outcome.
+    #[serde(default)]
+    pub attempts: Vec<(String, Outcome)>,
+}
+
+/// What a tenant's object is told by an administrator's call: each part whole, so that it can be
+/// said again without harm.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Configure {
+    /// The tenant itself; the first of all messages to an object must bring it.
+    #[serde(default)]
+    pub tenant: Option<TenantUpdate>,
+    /// The catalog.
+    #[serde(default)]
+    pub catalog: Option<CatalogUpdate>,
+    /// Keys, new or changed.
+    #[serde(default)]
+    pub keys: Vec<KeyUpdate>,
+}
+
+/// What a tenant is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TenantUpdate {
+    /// Its name.
+    pub id: TenantId,
+    /// Whether its calls are admitted at all.
+    pub enabled: bool,
+    /// Its policy's document.
+    pub policy: Value,
+}
+
+/// A catalog.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CatalogUpdate {
+    /// Its version.
+    pub version: u64,
+    /// Its document.
+    pub document: Value,
+}
+
+/// What a key is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeyUpdate {
+    /// Its public name.
+    pub id: KeyId,
+    /// What proves that a caller holds it.
+    pub hash: SecretHash,
+    /// Its policy's document.
+    #[serde(default)]
+    pub policy: Option<Value>,
+    /// Whether it was revoked.
+    #[serde(default)]
+    pub revoked: bool,
+    /// From when on it is refused.
+    #[serde(default)]
+    pub expires_at: Option<Millis>,
+}
+
+/// What an object has done since its memory was last rebuilt, for measurements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Calls admitted.
+    pub calls: u64,
+    /// Rows written, as the platform bills them.
+    pub rows_written: u64,
+    /// Requests that the data path made of the object.
+    pub object_requests: u64,
+    /// Transactions written: group commits.
+    pub commits: u64,
+}

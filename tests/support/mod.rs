@@ -1,0 +1,180 @@
+//! A tenant with its rows kept beside it, as the object keeps them: what every core test drives.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use tollgate::catalog::Catalog;
+use tollgate::fields::Field;
+use tollgate::key::{self, KeyId, SecretHash, SigningSecret, TenantId};
+use tollgate::limits::Load;
+use tollgate::policy::{Per, Policy};
+use tollgate::price::Bill;
+use tollgate::rows::{CallKey, CallRow, Change, End, HealthRow, Sums, UsageKey};
+use tollgate::tenant::{Config, KeyRecord, Stored, Tenant, first_call_needed, open_periods};
+use tollgate::units::{Millis, Tokens};
+use tollgate::wire::{Admission, Ask, Denial, Settlement};
+
+/// A Monday, ten seconds before noon UTC.
+pub const START: u64 = 1_763_985_590_000;
+
+/// The rows of one tenant: what its SQLite holds.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    pub calls: BTreeMap<CallKey, CallRow>,
+    pub usage: BTreeMap<UsageKey, Sums>,
+    pub health: BTreeMap<String, HealthRow>,
+    pub flushed: CallKey,
+    pub written: u64,
+}
+
+impl Rows {
+    fn write(&mut self, change: Change) {
+        self.written += 1;
+        match change {
+            Change::Opened(row) => assert!(self.calls.insert(row.at, row).is_none(), "a place is given once"),
+            Change::Ended(row) => assert!(self.calls.insert(row.at, row).is_some(), "what ends was opened"),
+            Change::Usage(key, sums) => {
+                let row = self.usage.entry(key).or_default();
+                *row = row.plus(sums);
+            }
+            Change::Flushed(place) => self.flushed = place,
+            Change::Health(row) if row.rests == 0 => drop(self.health.remove(&row.target)),
+            Change::Health(row) => drop(self.health.insert(row.target.clone(), row)),
+        }
+    }
+
+    /// What the object reads back when it starts at `now`.
+    pub fn read(&self, config: &Config, now: Millis) -> Stored {
+        let first = first_call_needed(config, now, self.flushed);
+        let periods: BTreeMap<_, _> = open_periods(now).into_iter().collect();
+        let open = |(key, _): &(&UsageKey, &Sums)| key.start >= periods[&key.grain];
+        Stored {
+            flushed: self.flushed,
+            last: self.calls.keys().next_back().copied().unwrap_or_default(),
+            usage: self.usage.iter().filter(open).map(|(key, sums)| (key.clone(), *sums)).collect(),
+            calls: self.calls.range(first..).map(|(_, row)| row.clone()).collect(),
+            health: self.health.values().cloned().collect(),
+        }
+    }
+}
+
+/// A tenant and its rows.
+pub struct World {
+    pub tenant: Tenant,
+    pub rows: Rows,
+    pub now: Millis,
+    hash: SecretHash,
+}
+
+impl World {
+    /// A tenant `acme` with the keys `a` and `b` and the model `m`, at 1 USD for a million tokens of
+    /// input and 2 for output, at most 1,000 of output.
+    pub fn new(policy: &Value, key_policy: Option<&Value>) -> Self {
+        let hash = hash();
+        let read = |document: &Value, owner| Policy::read(&Field::root("policy", document), owner).unwrap();
+        let record = || KeyRecord {
+            hash: hash.clone(),
+            policy: key_policy.map(|document| read(document, Per::Key)),
+            revoked: false,
+            expires_at: None,
+        };
+        let catalog = serde_json::json!({
+            "providers": {"p": {"dialect": "openai", "base_url": "http://p/v1"}, "q": {"dialect": "openai", "base_url": "http://q/v1"}},
+            "models": {
+                "m": {"targets": [{"provider": "p", "model": "m"}, {"provider": "q", "model": "m"}], "max_output": 1000},
+                "free": {"targets": [{"provider": "p", "model": "free"}]}
+            },
+            "prices": {"p/m": {"input": "1", "output": "2"}, "q/m": {"input": "1", "output": "2"}}
+        });
+        let config = Config {
+            tenant: TenantId::parse("acme").unwrap(),
+            enabled: true,
+            policy: read(policy, Per::Tenant),
+            catalog: Catalog::read(&catalog, 3).unwrap(),
+            keys: ["a", "b"].map(|id| (KeyId::parse(id).unwrap(), record())).into(),
+        };
+        let now = Millis::new(START);
+        Self { tenant: Tenant::restore(now, config, Stored::default()), rows: Rows::default(), now, hash }
+    }
+
+    pub fn ask(&self, call: &str, key: &str, input_bytes: u64, output_cap: Option<u64>) -> Ask {
+        Ask {
+            call: call.to_owned(),
+            key: KeyId::parse(key).unwrap(),
+            hash: self.hash.clone(),
+            model: "m".to_owned(),
+            input_bytes,
+            output: true,
+            output_cap: output_cap.map(Tokens::new),
+            choices: 1,
+        }
+    }
+
+    pub fn admit(&mut self, ask: &Ask) -> Result<Admission, Denial> {
+        self.tenant.expire(self.now);
+        self.write();
+        let answer = self.tenant.admit(self.now, ask);
+        let written = self.write();
+        assert!(answer.is_ok() || written == 0, "a refusal writes nothing");
+        answer
+    }
+
+    pub fn settle(&mut self, call: &str, at: Option<CallKey>, input: u64, output: u64) {
+        let bill = Bill { input: Tokens::new(input), output: Tokens::new(output), ..Bill::default() };
+        let price = self.tenant.config().catalog.prices["p/m"];
+        let end = End { bill, cost: price.cost(bill), status: 200, attempts: 1, target: "p/m".to_owned(), ..End::default() };
+        let settlement = Settlement { at, call: call.to_owned(), end, attempts: Vec::new() };
+        if let Err(needed) = self.tenant.settle(self.now, &settlement) {
+            self.write();
+            let row = self.rows.calls.get(&needed.0).cloned();
+            self.tenant.settle_row(self.now, &settlement, row);
+        }
+        self.write();
+    }
+
+    pub fn expire(&mut self) {
+        self.tenant.expire(self.now);
+        self.write();
+    }
+
+    /// Writes what the tenant changed: how many rows.
+    pub fn write(&mut self) -> u64 {
+        let before = self.rows.written;
+        for change in self.tenant.take_changes() {
+            self.rows.write(change);
+        }
+        self.rows.written - before
+    }
+
+    /// Forgets all memory and starts again from the rows.
+    pub fn restart(&mut self) {
+        let config = self.tenant.config().clone();
+        let stored = self.rows.read(&config, self.now);
+        self.tenant = Tenant::restore(self.now, config, stored);
+    }
+
+    /// Every limit as it stands for key `key`: name, settled, held.
+    pub fn standings(&mut self, key: &str) -> Vec<(String, u64, u64)> {
+        let key = KeyId::parse(key).unwrap();
+        let standings = self.tenant.standings(self.now, &key);
+        standings.iter().map(|one| (one.limit.name.clone(), one.settled.get(), one.held.get())).collect()
+    }
+
+    /// What usage rows and calls not yet summed up come to.
+    pub fn usage(&self) -> Sums {
+        let rows = self.rows.usage.iter().filter(|(key, _)| key.grain == tollgate::rows::Grain::Lifetime);
+        let flushed = rows.fold(Sums::default(), |sum, (_, sums)| sum.plus(*sums));
+        let (_, unflushed) = self.tenant.calls();
+        unflushed.fold(flushed, |sum, row| sum.plus(row.end.as_ref().map(Sums::of).unwrap_or_default()))
+    }
+}
+
+/// The load of a call's row that counts: what it holds, or what it was billed.
+pub fn load(row: &CallRow) -> Load {
+    row.end.as_ref().map_or(row.held, End::load)
+}
+
+fn hash() -> SecretHash {
+    let signing = SigningSecret::new("a signing secret of a test").unwrap();
+    let tenant = TenantId::parse("acme").unwrap();
+    key::issue(&tenant, &KeyId::parse("a").unwrap(), [1; 32], &signing).1
+}
