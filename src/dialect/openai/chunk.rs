@@ -1,0 +1,237 @@
+//! What one chunk of a streamed chat answer says, as far as relaying and metering it need.
+
+use super::skim::{Cursor, Key};
+use super::usage::Usage;
+use crate::units::Tokens;
+use std::ops::Range;
+
+/// One `chat.completion.chunk`, or an error in its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chunk {
+    /// The usage so far; `None` for a chunk without, or with `null`.
+    pub usage: Option<Usage>,
+    /// Where the `usage` member is, with the one comma that goes with it.
+    pub usage_member: Option<Range<usize>>,
+    /// It holds a usage object and no choice: the chunk that `include_usage` asks for.
+    pub usage_only: bool,
+    /// It holds an `error` that says something.
+    pub is_error: bool,
+    /// The choices in it, as bits by index; an index above 127 is the last bit.
+    pub choices: u128,
+    /// Those of `choices` whose `finish_reason` is given.
+    pub finished: u128,
+    /// An estimate of the tokens in it: see [`estimate`].
+    pub counted: Tokens,
+}
+
+/// Estimates the tokens of a piece of output `bytes` long, for a bill without a usage.
+///
+/// Providers mostly send a chunk for each token, and few tokens are longer than 16 bytes: a short
+/// piece is one token. A longer one is several, of four bytes each.
+pub const fn estimate(bytes: usize) -> Tokens {
+    match bytes {
+        0 => Tokens::ZERO,
+        1..=16 => Tokens::new(1),
+        _ => Tokens::new(bytes.div_ceil(4) as u64),
+    }
+}
+
+impl Chunk {
+    /// Reads a chunk from the data of a frame; `None` when it is no JSON object.
+    pub fn read(data: &[u8]) -> Option<Self> {
+        let (mut chunk, mut raw_usage) = (Self::default(), None);
+        let mut cursor = Cursor::new(data);
+        cursor.object(|cursor, key| {
+            match key.name {
+                b"choices" => chunk.read_choices(cursor)?,
+                b"usage" => {
+                    raw_usage = Some(cursor.value()?);
+                    chunk.usage_member = Some(member(data, key, cursor.at()));
+                }
+                b"error" => chunk.is_error = !matches!(cursor.value()?, b"null" | b"\"\"" | b"{}"),
+                _ => drop(cursor.value()?),
+            }
+            Some(())
+        })?;
+        if cursor.peek().is_some() {
+            return None;
+        }
+        if let Some(raw @ [b'{', ..]) = raw_usage {
+            chunk.usage = Usage::read(raw);
+            chunk.usage_only = chunk.choices == 0;
+        }
+        Some(chunk)
+    }
+
+    fn read_choices(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if cursor.peek()? != b'[' {
+            return cursor.value().map(drop);
+        }
+        cursor.array(|cursor| {
+            let (mut index, mut finished, mut bytes) = (0_u32, false, 0);
+            if cursor.peek()? != b'{' {
+                return cursor.value().map(drop);
+            }
+            cursor.object(|cursor, key| {
+                match key.name {
+                    b"index" => index = read_index(cursor.value()?),
+                    b"delta" => bytes = delta_len(cursor)?,
+                    b"finish_reason" => finished = !matches!(cursor.value()?, b"null" | b"\"\""),
+                    _ => drop(cursor.value()?),
+                }
+                Some(())
+            })?;
+            let bit = 1_u128 << index.min(127);
+            self.choices |= bit;
+            self.finished |= if finished { bit } else { 0 };
+            self.counted = self.counted.plus(estimate(bytes));
+            Some(())
+        })
+    }
+}
+
+/// The bytes that cutting out the member with `key` removes, its value ending at `end`.
+fn member(data: &[u8], key: &Key<'_>, end: usize) -> Range<usize> {
+    let mut cursor = Cursor::new(data.get(end..).unwrap_or_default());
+    if data.get(key.lead) != Some(&b',') && cursor.eat(b',') {
+        cursor.peek();
+        return key.lead..end.saturating_add(cursor.at());
+    }
+    key.lead..end
+}
+
+fn read_index(raw: &[u8]) -> u32 {
+    str::from_utf8(raw).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// The bytes of output in a delta: what is said, thought, refused and passed to tools.
+fn delta_len(cursor: &mut Cursor<'_>) -> Option<usize> {
+    if cursor.peek()? != b'{' {
+        return cursor.value().map(|_| 0);
+    }
+    let (mut bytes, mut thought) = (0_usize, 0);
+    cursor.object(|cursor, key| {
+        match key.name {
+            b"content" | b"refusal" => bytes = bytes.saturating_add(text_len(cursor)?),
+            // Two names for one text; some servers send both.
+            b"reasoning" | b"reasoning_content" => thought = text_len(cursor)?.max(thought),
+            b"tool_calls" if cursor.peek()? == b'[' => cursor.array(|cursor| {
+                bytes = bytes.saturating_add(tool_len(cursor)?);
+                Some(())
+            })?,
+            b"function_call" => bytes = bytes.saturating_add(arguments_len(cursor)?),
+            _ => drop(cursor.value()?),
+        }
+        Some(())
+    })?;
+    Some(bytes.saturating_add(thought))
+}
+
+/// The bytes that an element of `tool_calls` passes to its tool.
+fn tool_len(cursor: &mut Cursor<'_>) -> Option<usize> {
+    if cursor.peek()? != b'{' {
+        return cursor.value().map(|_| 0);
+    }
+    let mut bytes = 0;
+    cursor.object(|cursor, key| {
+        match key.name {
+            b"function" | b"custom" => bytes = arguments_len(cursor)?,
+            _ => drop(cursor.value()?),
+        }
+        Some(())
+    })?;
+    Some(bytes)
+}
+
+fn arguments_len(cursor: &mut Cursor<'_>) -> Option<usize> {
+    if cursor.peek()? != b'{' {
+        return cursor.value().map(|_| 0);
+    }
+    let mut bytes = 0;
+    cursor.object(|cursor, key| {
+        match key.name {
+            b"arguments" | b"input" => bytes = text_len(cursor)?,
+            _ => drop(cursor.value()?),
+        }
+        Some(())
+    })?;
+    Some(bytes)
+}
+
+/// The length of a string, or of a list of parts as it is written; 0 for anything else.
+fn text_len(cursor: &mut Cursor<'_>) -> Option<usize> {
+    match cursor.peek()? {
+        b'"' => cursor.string().map(|text| text.len()),
+        b'[' => cursor.value().map(|raw| if raw == b"[]" { 0 } else { raw.len() }),
+        _ => cursor.value().map(|_| 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn counted(delta: &str) -> u64 {
+        let data = format!(r#"{{"id":"x","choices":[{{"index":0,"delta":{delta}}}],"model":"m"}}"#);
+        Chunk::read(data.as_bytes()).map_or(u64::MAX, |chunk| chunk.counted.get())
+    }
+
+    #[test]
+    fn output_is_counted_by_chunk_and_length() {
+        for (delta, tokens) in [
+            (r#"{}"#, 0),
+            (r#"null"#, 0),
+            (r#"{"role":"assistant","content":"","refusal":null}"#, 0),
+            (r#"{"content":null,"tool_calls":null}"#, 0),
+            (r#"{"content":"Hello"}"#, 1),
+            (r#"{"content":"0123456789abcdef"}"#, 1),
+            (r#"{"content":"0123456789abcdefg"}"#, 5),
+            (r#"{"content":"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"}"#, 1),
+            (r#"{"refusal":"No."}"#, 1),
+            (r#"{"reasoning_content":"Hm","reasoning":"Hm"}"#, 1),
+            (r#"{"reasoning":"0123456789","content":"0123456789"}"#, 5),
+            (r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":""}}]}"#, 0),
+            (r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"a"}}]}"#, 1),
+            (r#"{"tool_calls":[{"custom":{"input":"x"}},{"function":null},7]}"#, 1),
+            (r#"{"function_call":{"arguments":"{}"}}"#, 1),
+            (r#"{"content":[{"type":"text","text":"Hi"}]}"#, 8),
+            (r#"{"content":[]}"#, 0),
+        ] {
+            assert_eq!(counted(delta), tokens, "{delta}");
+        }
+    }
+
+    #[test]
+    fn choices_and_their_ends_are_told_apart() {
+        let data = br#"{"choices":[{"index":0,"finish_reason":"stop"},{"delta":{"content":"a"},
+            "index":2,"finish_reason":null},{"index":900,"finish_reason":""},null]}"#;
+        let chunk = Chunk::read(data).unwrap_or_default();
+        assert_eq!((chunk.choices, chunk.finished), (0b101 | 1 << 127, 1));
+        assert_eq!(chunk.counted, Tokens::new(1));
+    }
+
+    #[test]
+    fn the_usage_member_goes_with_one_comma() {
+        for (before, after) in [
+            (r#"{"a":1,"usage":null}"#, r#"{"a":1}"#),
+            (r#"{"a":1, "usage": null, "b":2}"#, r#"{"a":1, "b":2}"#),
+            (r#"{ "usage" : {"x":[1]} , "b":2}"#, r#"{ "b":2}"#),
+            (r#"{"usage":null}"#, r#"{}"#),
+            (r#"{"a":"\",\"usage\":null","usage":7}"#, r#"{"a":"\",\"usage\":null"}"#),
+            (r#"{"a":{"usage":null},"b":["usage"]}"#, r#"{"a":{"usage":null},"b":["usage"]}"#),
+        ] {
+            let range = Chunk::read(before.as_bytes()).and_then(|chunk| chunk.usage_member);
+            let mut cut = before.to_owned();
+            cut.replace_range(range.unwrap_or_default(), "");
+            assert_eq!(cut, after);
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_no_chunk() {
+        for data in ["[DONE]", "", "{", r#"{"a":1"#, r#"{"usage":null} {"#, "x", r#"{"a":1,}"#] {
+            assert_eq!(Chunk::read(data.as_bytes()), None, "{data}");
+        }
+    }
+}
