@@ -119,7 +119,8 @@ impl Catalog {
     pub fn price(&self, target: &Target) -> Option<Price> {
         let name = target.name();
         let covers = |pattern: &str| pattern.strip_suffix('*').is_some_and(|head| name.starts_with(head));
-        let by_pattern = || self.prices.iter().filter(|(pattern, _)| covers(pattern)).max_by_key(|(pattern, _)| pattern.len());
+        let by_pattern =
+            || self.prices.iter().filter(|(pattern, _)| covers(pattern)).max_by_key(|(pattern, _)| pattern.len());
         self.prices.get(&name).or_else(|| by_pattern().map(|(_, price)| price)).copied()
     }
 
@@ -133,7 +134,8 @@ fn check_name(name: &str, field: &Field<'_>, slash: bool) -> Result<(), Invalid>
     let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'*' && (slash || byte != b'/');
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(plain) {
         let kind = if slash { "a model's" } else { "a provider's" };
-        return Err(field.invalid(format!("{kind} name has 1 to {NAME_BYTES_MAX} printable ASCII characters, no space, no '*'")));
+        return Err(field
+            .invalid(format!("{kind} name has 1 to {NAME_BYTES_MAX} printable ASCII characters, no space, no '*'")));
     }
     Ok(())
 }
@@ -176,11 +178,16 @@ fn read_provider(field: &Field<'_>) -> Result<Provider, Invalid> {
 
 fn read_base_url(field: &Field<'_>) -> Result<Url, Invalid> {
     let text = field.text(512)?;
-    let wrong = || field.invalid(format!("must be an http or https address such as \"https://api.openai.com/v1\"; got {text:?}"));
+    let wrong = || {
+        field.invalid(format!("must be an http or https address such as \"https://api.openai.com/v1\"; got {text:?}"))
+    };
     let url = Url::parse(text).map_err(|_| wrong())?;
-    let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let bare =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     if !bare {
-        return Err(field.invalid("must hold no user, password, query or fragment; put keys into a secret and name it in \"auth\""));
+        return Err(field.invalid(
+            "must hold no user, password, query or fragment; put keys into a secret and name it in \"auth\"",
+        ));
     }
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() { Err(wrong()) } else { Ok(url) }
 }
@@ -228,7 +235,10 @@ fn read_price(field: &Field<'_>) -> Result<Price, Invalid> {
     let rate = |field: Field<'_>| {
         let rate = field.value().as_str().and_then(Rate::parse_usd);
         rate.filter(|rate| rate.get() <= Rate::parse_usd("1000000").map_or(0, Rate::get)).ok_or_else(|| {
-            field.invalid(format!("must be US dollars for a million tokens as a decimal text such as \"0.15\"; got {}", field.value()))
+            field.invalid(format!(
+                "must be US dollars for a million tokens as a decimal text such as \"0.15\"; got {}",
+                field.value()
+            ))
         })
     };
     let mut fields = field.fields()?;

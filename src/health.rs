@@ -84,7 +84,11 @@ impl Health {
     pub fn learn(&mut self, now: Millis, target: &str, outcome: Outcome) -> Option<HealthRow> {
         if outcome == Outcome::Answered {
             let fitness = self.targets.remove(target)?;
-            return (fitness.rests > 0).then(|| HealthRow { target: target.to_owned(), rests_until: Millis::ZERO, rests: 0 });
+            return (fitness.rests > 0).then(|| HealthRow {
+                target: target.to_owned(),
+                rests_until: Millis::ZERO,
+                rests: 0,
+            });
         }
         let fitness = self.targets.entry(target.to_owned()).or_default();
         fitness.failures = fitness.failures.saturating_add(1);

@@ -237,7 +237,9 @@ mod tests {
 
     #[test]
     fn names_are_plain() {
-        for (text, good) in [("acme", true), ("a", true), ("", false), ("-a", false), ("A", false), ("a_b", false), ("é", false)] {
+        for (text, good) in
+            [("acme", true), ("a", true), ("", false), ("-a", false), ("A", false), ("a_b", false), ("é", false)]
+        {
             assert_eq!(TenantId::parse(text).is_some(), good, "{text}");
         }
         assert!(TenantId::parse(&"a".repeat(41)).is_none());

@@ -4,8 +4,8 @@
 //! usage rows hold them, which is true of every call before [`Ledger::flushed`].
 
 use crate::key::KeyId;
-use crate::rows::{CallKey, CallRow, End, Grain, State, Sums, Truth, UsageKey};
 use crate::price::Bill;
+use crate::rows::{CallKey, CallRow, End, Grain, State, Sums, Truth, UsageKey};
 use crate::units::Millis;
 use crate::window::Period;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -169,7 +169,8 @@ pub fn settle_ended(row: &mut CallRow, end: End) -> Found {
 /// The usage rows that a call belongs to.
 pub fn usage_keys(at: CallKey, key: &KeyId, model: &str) -> [UsageKey; 4] {
     let now = at.millis();
-    let row = |grain, period: Period| UsageKey { grain, start: period.start(now), key: key.clone(), model: model.to_owned() };
+    let row =
+        |grain, period: Period| UsageKey { grain, start: period.start(now), key: key.clone(), model: model.to_owned() };
     [
         row(Grain::Hour, Period::Hour),
         row(Grain::Day, Period::Day),

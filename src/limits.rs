@@ -147,7 +147,13 @@ impl Limits {
 
     /// The most output that every limit has left for a call of this `input`, for all its answers
     /// together; `None`: no limit bounds it.
-    pub fn affordable_output(&mut self, now: Millis, caller: Caller<'_>, input: InputBound, price: Price) -> Option<Tokens> {
+    pub fn affordable_output(
+        &mut self,
+        now: Millis,
+        caller: Caller<'_>,
+        input: InputBound,
+        price: Price,
+    ) -> Option<Tokens> {
         let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller));
         rules
             .filter_map(|rule| {
@@ -204,7 +210,15 @@ impl Limits {
     }
 
     /// Counts what is known of ended calls when memory is rebuilt: `calls` of them, admitted at `at`.
-    pub fn restore(&mut self, at: Millis, now: Millis, caller: Caller<'_>, calls: u64, used: &Load, only: impl Fn(Window) -> bool) {
+    pub fn restore(
+        &mut self,
+        at: Millis,
+        now: Millis,
+        caller: Caller<'_>,
+        calls: u64,
+        used: &Load,
+        only: impl Fn(Window) -> bool,
+    ) {
         for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller) && only(rule.limit.window)) {
             let amount = match rule.limit.what {
                 What::Requests => Amount::new(calls),

@@ -4,16 +4,18 @@
 //! by the host, which writes all of one turn at once. A refusal queues nothing.
 
 use crate::catalog::{Catalog, Model};
-use crate::health::{Health, Standing};
+use crate::fit::Wish;
+use crate::health::Health;
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::ledger::{self, Found, Ledger};
 use crate::limits::{Caller, InputBound, Limits, Load};
-use crate::policy::{Policy, Shortfall, What};
+use crate::policy::{Policy, What};
 use crate::price::Price;
+use crate::route;
 use crate::rows::{CallKey, CallRow, Change, End, Grain, HealthRow, State, Sums, UsageKey};
 use crate::units::{Millis, Tokens};
 use crate::window::{Period, Window};
-use crate::wire::{Admission, Ask, Denial, Hop, Rate, Rates, Settlement};
+use crate::wire::{Admission, Ask, Denial, Rate, Rates, Settlement};
 use std::collections::BTreeMap;
 
 /// What a tenant is, apart from what it has used.
@@ -151,11 +153,16 @@ impl Tenant {
         let caller = Caller { key: &ask.key, model: &ask.model };
         if let Some(row) = self.ledger.find(&ask.call) {
             let row = row.clone();
-            return if row.state == State::Open { Ok(self.admitted_before(&row, ask, &model)) } else { Err(Denial::CallEnded) };
+            return if row.state == State::Open {
+                Ok(self.admitted_before(&row, ask, &model))
+            } else {
+                Err(Denial::CallEnded)
+            };
         }
-        let price = self.dearest_price(caller, &model)?;
+        let price = self.price(caller, &model)?;
         let input = InputBound::of_bytes(ask.input_bytes);
-        let output = self.fit_output(ask, &model, input, price, (on_shortfall, fit_min));
+        let wish = Wish::of(ask, &model);
+        let output = wish.fit(&mut self.limits, now, caller, input, price, (on_shortfall, fit_min));
         let total = output.each.times(ask.choices);
         let load = Load { input: input.estimate, output: total, cost: price.worst(input.ceiling, total) };
         let blocks = self.limits.blocks(now, caller, &load, self.ledger.first_lease());
@@ -180,7 +187,7 @@ impl Tenant {
         self.limits.reserve(at.millis(), now, caller, &load);
         self.ledger.insert(row.clone());
         self.changes.push(Change::Opened(row));
-        let hops = self.hops(now, &model);
+        let hops = route::hops(&self.config.catalog, &self.health, now, &model);
         if let Some(first) = hops.first() {
             self.health.probe(now, &first.target);
         }
@@ -287,6 +294,24 @@ impl Tenant {
         self.limits.standings(now, key)
     }
 
+    /// What the holder of `key` sees of the tenant: `rows` are the usage rows of the open periods.
+    pub fn usage(&mut self, now: Millis, key: &KeyId, mut rows: Vec<(UsageKey, Sums)>) -> serde_json::Value {
+        let now = self.tick(now);
+        for row in self.ledger.unflushed() {
+            let sums = row.end.as_ref().map(Sums::of).unwrap_or_default();
+            rows.extend(ledger::usage_keys(row.at, &row.key, &row.model).map(|usage| (usage, sums)));
+        }
+        let standings = self.limits.standings(now, key);
+        crate::usage::document(now, self.config.tenant.as_str(), key, &standings, &rows)
+    }
+
+    /// The models that the holder of `key` may call.
+    pub fn models(&self, key: &KeyRecord) -> Vec<&str> {
+        let allows =
+            |model: &&str| self.config.policy.allows(model) && key.policy.as_ref().is_none_or(|own| own.allows(model));
+        self.config.catalog.models.keys().map(String::as_str).filter(allows).collect()
+    }
+
     /// The calls that are open, and those that no usage row holds yet.
     pub fn calls(&self) -> (impl Iterator<Item = &CallRow>, impl Iterator<Item = &CallRow>) {
         (self.ledger.open(), self.ledger.unflushed())
@@ -321,47 +346,13 @@ impl Tenant {
         self.now
     }
 
-    /// The highest price among a model's targets: any of them may answer.
-    fn dearest_price(&self, caller: Caller<'_>, model: &Model) -> Result<Price, Denial> {
-        let bound = self.limits.bound_cost(caller);
-        let mut dearest = Price::default();
-        for target in &model.targets {
-            match self.config.catalog.price(target) {
-                Some(price) => dearest = dearest.dearest(price),
-                None if bound => return Err(Denial::PriceUnknown { target: target.name() }),
-                None => {}
-            }
+    /// What a call of `model` is reckoned at: an unknown price counts as none where no budget asks.
+    fn price(&self, caller: Caller<'_>, model: &Model) -> Result<Price, Denial> {
+        let unknown = |target| Denial::PriceUnknown { target };
+        match route::dearest_price(&self.config.catalog, model) {
+            (_, Some(unpriced)) if self.limits.bound_cost(caller) => Err(unknown(unpriced)),
+            (price, _) => Ok(price),
         }
-        Ok(dearest)
-    }
-
-    /// How much output each answer may have.
-    fn fit_output(&mut self, ask: &Ask, model: &Model, input: InputBound, price: Price, policy: (Shortfall, Tokens)) -> Output {
-        let caller = Caller { key: &ask.key, model: &ask.model };
-        if !ask.output {
-            return Output::default();
-        }
-        let wanted = match ask.output_cap {
-            None => model.output_bound(),
-            Some(cap) => model.max_output.map_or(cap, |max| cap.min(max)),
-        };
-        let mut output = Output { wanted, each: wanted, ..Output::default() };
-        if !self.limits.bound_output(caller) {
-            return output;
-        }
-        output.cap = ask.output_cap.is_none().then_some(wanted);
-        let affordable = self.limits.affordable_output(self.now, caller, input, price);
-        let affordable = affordable.map(|all| Tokens::new(all.get().checked_div(ask.choices).unwrap_or(0)));
-        let Some(affordable) = affordable.filter(|affordable| *affordable < wanted) else {
-            return output;
-        };
-        let (on_shortfall, fit_min) = policy;
-        let least = fit_min.min(wanted);
-        if on_shortfall == Shortfall::Fit && affordable >= least {
-            return Output { wanted, each: affordable, cap: Some(affordable), affordable: None };
-        }
-        let each = if on_shortfall == Shortfall::Fit { least } else { wanted };
-        Output { wanted, each, cap: None, affordable: Some(affordable) }
     }
 
     /// The answer that an ask got before: its reply was lost on the way.
@@ -369,29 +360,9 @@ impl Tenant {
         let each = Tokens::new(row.held.output.get().checked_div(ask.choices).unwrap_or(0));
         let bounded = self.limits.bound_output(Caller { key: &row.key, model: &row.model });
         let output_cap = (ask.output && bounded && ask.output_cap.is_none_or(|cap| cap > each)).then_some(each);
-        let hops = self.hops(self.now, model);
+        let hops = route::hops(&self.config.catalog, &self.health, self.now, model);
         let rates = self.rates(self.now, Caller { key: &row.key, model: &row.model });
         Admission { at: row.at, hops, output_cap, input_estimate: row.held.input, rates }
-    }
-
-    /// A model's targets: the well ones first, those that rest last, else as the catalog has them.
-    fn hops(&self, now: Millis, model: &Model) -> Vec<Hop> {
-        let hop = |target: &crate::catalog::Target| {
-            let provider = self.config.catalog.providers.get(&target.provider)?;
-            Some(Hop {
-                target: target.name(),
-                model: target.model.clone(),
-                base_url: provider.base_url.clone(),
-                secret: provider.secret.clone(),
-                cap_field: provider.output_cap,
-                timeout: provider.timeout,
-                price: self.config.catalog.price(target).unwrap_or_default(),
-            })
-        };
-        let mut hops: Vec<Hop> = model.targets.iter().filter_map(hop).collect();
-        // A probe goes first, at the place that the catalog gives its target: it is one call.
-        hops.sort_by_key(|hop| self.health.standing(now, &hop.target) == Standing::Resting);
-        hops
     }
 
     fn rates(&mut self, now: Millis, caller: Caller<'_>) -> Rates {
@@ -402,17 +373,4 @@ impl Tenant {
         };
         Rates { requests: rate(What::Requests), tokens: rate(What::Tokens) }
     }
-}
-
-/// How much output a call may have.
-#[derive(Clone, Copy, Debug, Default)]
-struct Output {
-    /// What the client asked for, or the model's most, for each answer.
-    wanted: Tokens,
-    /// What is held for each answer.
-    each: Tokens,
-    /// The cap to be set; `None`: the client's own stands.
-    cap: Option<Tokens>,
-    /// What is left for each answer, where that is less than what is asked.
-    affordable: Option<Tokens>,
 }

@@ -166,10 +166,32 @@ pub struct Settlement {
     pub attempts: Vec<(String, Outcome)>,
 }
 
+/// A caller that asks to see something of its tenant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Look {
+    /// Who asks.
+    pub key: KeyId,
+    /// What proves it.
+    pub hash: SecretHash,
+}
+
+/// The answer to a [`Look`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// What was asked for.
+    Shown(Value),
+    /// It may not be shown.
+    Denied(Denial),
+}
+
 /// What a tenant's object is told by an administrator's call: each part whole, so that it can be
 /// said again without harm.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Configure {
+    /// The tenant's revision that the tenant and the keys are of: an older one changes nothing.
+    #[serde(default)]
+    pub revision: u64,
     /// The tenant itself; the first of all messages to an object must bring it.
     #[serde(default)]
     pub tenant: Option<TenantUpdate>,

@@ -1,0 +1,71 @@
+// The Worker's entry module: hands the platform's events to the Rust build.
+//
+// The class is written here because the runtime takes RPC only on classes that extend
+// DurableObject. Every decision is one synchronous call into Rust; what is awaited here is time.
+import { DurableObject } from "cloudflare:workers";
+import * as rust from "../../build/index.js";
+
+const gateway = new rust.Gateway();
+
+export default {
+  fetch(request, env, context) {
+    const answer = gateway.fetch(request, env, context);
+    // A client that leaves does not end the call: what was started is settled.
+    context.waitUntil(answer);
+    return answer;
+  },
+};
+
+export class TenantObject extends DurableObject {
+  #host;
+  #commit = null;
+
+  constructor(context, env) {
+    super(context, env);
+    this.#host = new rust.TenantHost(context.storage);
+  }
+
+  // Admits and settles: decided at once, answered when durable.
+  async call(text) {
+    const reply = this.#host.call(Date.now(), text);
+    await this.#committed();
+    return reply;
+  }
+
+  async configure(text) {
+    this.#host.configure(Date.now(), text);
+  }
+
+  async usage(text) {
+    return this.#host.usage(Date.now(), text);
+  }
+
+  async models(text) {
+    return this.#host.models(Date.now(), text);
+  }
+
+  async metrics() {
+    return this.#host.metrics();
+  }
+
+  async alarm() {
+    this.#host.expire(Date.now());
+    this.#write();
+  }
+
+  // Group commit: the first event of a turn lets the others in; then all changes of the turn are
+  // written in one transaction, and every event of the turn is answered. The runtime's output
+  // gate holds the answers until that transaction is durable.
+  #committed() {
+    this.#commit ??= scheduler.wait(0).then(() => {
+      this.#commit = null;
+      this.#write();
+    });
+    return this.#commit;
+  }
+
+  #write() {
+    const alarm = this.#host.commit();
+    if (alarm !== undefined) this.ctx.storage.setAlarm(alarm);
+  }
+}

@@ -1,0 +1,215 @@
+// What Rust asks of the platform, each in one crossing. Nothing here decides anything.
+
+// ---- requests and answers ----
+
+// Method, address and the headers that the gateway reads, as lines.
+export function head(request) {
+  const headers = request.headers;
+  const header = (name) => headers.get(name) ?? "";
+  return [
+    request.method,
+    request.url,
+    header("authorization"),
+    header("x-api-key"),
+    header("api-key"),
+    header("content-encoding"),
+  ].join("\n");
+}
+
+// The body, or null if it has more than `max` bytes. A body of known length is read in one go.
+export async function body(request, max) {
+  const length = request.headers.get("content-length");
+  if (length !== null && Number(length) > max) return null;
+  if (length !== null || request.body === null) return new Uint8Array(await request.arrayBuffer());
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of request.body) {
+    size += chunk.byteLength;
+    if (size > max) return null;
+    chunks.push(chunk);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+// An answer; `headers` alternate names and values.
+export function answer(status, headers, content) {
+  return new Response(content, { status, headers: pairs(headers) });
+}
+
+function pairs(lines) {
+  const parts = lines.split("\n");
+  const list = [];
+  for (let at = 0; at + 1 < parts.length; at += 2) list.push([parts[at], parts[at + 1]]);
+  return list;
+}
+
+// ---- the tenant's object ----
+
+// Calls `method` of the object named `name`; rejects with "timeout" if nothing came in time.
+export function callObject(namespace, name, method, text, ms) {
+  return inTime(namespace.getByName(name)[method](text), ms);
+}
+
+// Whether an error is worth a new try, with a new stub: it says so, or nothing came in time.
+export function retryable(error) {
+  return error?.overloaded !== true && (error?.retryable === true || error?.message === "timeout");
+}
+
+function inTime(promise, ms) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("timeout")), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+export function wait(ms) {
+  return scheduler.wait(ms);
+}
+
+// ---- the object's storage ----
+
+// The rows that a statement gives, as JSON: a list of lists.
+export function read(storage, statement, binds) {
+  return JSON.stringify(storage.sql.exec(statement, ...JSON.parse(binds)).raw().toArray());
+}
+
+// Runs statements, each with its one text, all or none; how many rows that wrote.
+export function write(storage, statements, texts) {
+  return storage.transactionSync(() => {
+    let rows = 0;
+    for (let at = 0; at < statements.length; at++) {
+      const cursor = storage.sql.exec(statements[at], ...(texts[at] === null ? [] : [texts[at]]));
+      cursor.toArray();
+      rows += cursor.rowsWritten;
+    }
+    return rows;
+  });
+}
+
+// ---- providers ----
+
+// Calls a provider: resolves to its response as soon as the head is there.
+export async function callProvider(url, headers, content, ms) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(new Error("timeout")), ms);
+  try {
+    return await fetch(url, { method: "POST", headers: pairs(headers), body: content, signal: abort.signal, redirect: "manual" });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// The headers of a provider's answer that matter, as lines.
+export function answerHead(response) {
+  const header = (name) => response.headers.get(name) ?? "";
+  return [header("content-type"), header("retry-after"), header("retry-after-ms"), header("x-request-id")].join("\n");
+}
+
+// The whole body of an answer.
+export async function answerBody(response, ms) {
+  return new Uint8Array(await inTime(response.arrayBuffer(), ms));
+}
+
+// Lets go of an answer that nobody reads.
+export function drop(response) {
+  response.body?.cancel().catch(() => {});
+}
+
+// How much of a stream is drawn in without waking anybody, and how long after a chunk the next one
+// is waited for when they come fast.
+const AHEAD_BYTES = 16_384;
+const FAST_MS = 2;
+
+// Passes a stream on through `relay` (push, over, finish): the client's response, and a promise of
+// how it ended: 0 by itself, 1 cut by the provider, 2 the client left.
+export function relayStream(response, relay, status, headers, idleMs) {
+  const { readable, writable } = new IdentityTransformStream();
+  const ended = pump(response.body, writable.getWriter(), relay, idleMs);
+  return [new Response(readable, { status, headers: pairs(headers) }), ended];
+}
+
+// Each chunk that JavaScript reads costs several times what it costs the runtime to pass it on, and
+// every chunk of the provider's is read by itself. So the body is split in two: one half draws it in
+// natively, a block at a time; reading the other then gives all that has come. The first chunk goes
+// out at once, and so does every chunk of a stream that is slower than FAST_MS.
+async function pump(body, writer, relay, idleMs) {
+  const [ahead, behind] = body.tee();
+  const drawn = draw(ahead.getReader({ mode: "byob" }));
+  const reader = behind.getReader({ mode: "byob" });
+  const watch = watchdog(idleMs, () => reader.cancel().catch(() => {}));
+  let buffer = new ArrayBuffer(AHEAD_BYTES);
+  let last = 0;
+  let ended = 0;
+  try {
+    while (!relay.over()) {
+      const step = await reader.read(new Uint8Array(buffer)).catch(() => null);
+      if (step === null || watch.barked) ended = 1;
+      if (step === null || step.done) break;
+      watch.seen();
+      buffer = step.value.buffer;
+      // What is written is kept by the runtime until it is sent, so it is never the buffer itself.
+      const bytes = relay.push(step.value) ?? step.value.slice();
+      if (bytes.byteLength > 0) await writer.write(bytes);
+      drawn.more(step.value.byteLength);
+      const now = Date.now();
+      if (now - last < FAST_MS) await scheduler.wait(FAST_MS);
+      last = now;
+    }
+    const tail = relay.finish(ended === 1);
+    if (tail.byteLength > 0) await writer.write(tail);
+    await writer.close();
+  } catch {
+    ended = 2;
+  }
+  watch.stop();
+  drawn.stop();
+  reader.cancel().catch(() => {});
+  return ended;
+}
+
+// Draws one block ahead; the next only once the reader has come as far, so that a slow client holds
+// the provider back.
+function draw(reader) {
+  let drawn = 0;
+  let read = 0;
+  let idle = false;
+  const next = () => {
+    idle = false;
+    reader.readAtLeast(AHEAD_BYTES, new Uint8Array(AHEAD_BYTES)).then(
+      (step) => {
+        if (step.done || step.value.byteLength < AHEAD_BYTES) return;
+        drawn += step.value.byteLength;
+        idle = true;
+        if (read >= drawn) next();
+      },
+      () => {},
+    );
+  };
+  next();
+  return {
+    more(bytes) {
+      read += bytes;
+      if (idle && read >= drawn) next();
+    },
+    stop: () => reader.cancel().catch(() => {}),
+  };
+}
+
+// Calls `bark` when nothing was seen for `ms`, at the latest after twice that.
+function watchdog(ms, bark) {
+  let quiet = false;
+  const watch = {
+    barked: false,
+    seen: () => (quiet = false),
+    stop: () => clearInterval(timer),
+  };
+  const timer = setInterval(() => {
+    if (quiet) {
+      watch.barked = true;
+      bark();
+    }
+    quiet = true;
+  }, ms);
+  return watch;
+}

@@ -1,0 +1,308 @@
+//! The tenant's rows in SQL: what is written for a change, and how rows are read back.
+//!
+//! A whole turn's rows of a table are bound as one JSON text, so a commit is a few statements
+//! however many calls it holds, and integers cross into SQLite exactly. This module only makes
+//! texts; the shell runs them.
+
+use crate::key::KeyId;
+use crate::limits::Load;
+use crate::price::Bill;
+use crate::rows::{CallKey, CallRow, Change, End, Grain, HealthRow, State, Sums, Truth, UsageKey};
+use crate::units::{Millis, NanoUsd, Tokens};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The tables, by version: each is run once, in order.
+pub const MIGRATIONS: [&str; 1] = [include_str!("../migrations/tenant/0001_init.sql")];
+/// Where the versions that were run are kept.
+pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS schema (version INTEGER PRIMARY KEY)";
+/// Notes that a version was run.
+pub const SCHEMA_DONE: &str = "INSERT INTO schema (version) SELECT value FROM json_each(?)";
+/// The versions that were run.
+pub const SCHEMA_READ: &str = "SELECT version FROM schema ORDER BY version";
+
+/// The rows that one text may hold: far below the platform's 2 MB for a text.
+const ROWS_MAX: usize = 1_000;
+
+const CALLS_WRITE: &str = "INSERT INTO calls SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, \
+     value->>6, value->>7, value->>8, value->>9, value->>10, value->>11, value->>12, value->>13, value->>14, value->>15, \
+     value->>16, value->>17, value->>18 FROM json_each(?) WHERE true \
+     ON CONFLICT (at) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at, input = excluded.input, \
+     cached_input = excluded.cached_input, output = excluded.output, cost = excluded.cost, truth = excluded.truth, \
+     target = excluded.target, status = excluded.status, attempts = excluded.attempts";
+const USAGE_WRITE: &str = "INSERT INTO usage SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, \
+     value->>6, value->>7, value->>8, value->>9 FROM json_each(?) WHERE true \
+     ON CONFLICT (grain, start, key, model) DO UPDATE SET calls = calls + excluded.calls, failed = failed + excluded.failed, \
+     input = input + excluded.input, cached_input = cached_input + excluded.cached_input, \
+     output = output + excluded.output, cost = cost + excluded.cost";
+const HEALTH_WRITE: &str = "INSERT INTO health SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true \
+     ON CONFLICT (target) DO UPDATE SET rests_until = excluded.rests_until, rests = excluded.rests";
+const FACT_WRITE: &str = "INSERT INTO facts SELECT value->>0, value->>1 FROM json_each(?) WHERE true \
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+const KEYS_WRITE: &str = "INSERT INTO keys SELECT value->>0, value->>1 FROM json_each(?) WHERE true \
+     ON CONFLICT (id) DO UPDATE SET record = excluded.record";
+
+/// All facts: name and value.
+pub const FACTS_READ: &str = "SELECT name, value FROM facts";
+/// All keys: id and record.
+pub const KEYS_READ: &str = "SELECT id, record FROM keys";
+/// The last place in the ledger.
+pub const LAST_READ: &str = "SELECT max(at) FROM calls";
+/// A page of the ledger from a place on, oldest first.
+pub const CALLS_READ: &str = "SELECT * FROM calls WHERE at >= ? ORDER BY at LIMIT 2000";
+/// How many rows a page of [`CALLS_READ`] holds.
+pub const CALLS_PAGE: usize = 2_000;
+/// One call.
+pub const CALL_READ: &str = "SELECT * FROM calls WHERE at = ?";
+/// The usage rows of a grain from a time on.
+pub const USAGE_READ: &str = "SELECT * FROM usage WHERE grain = ? AND start >= ?";
+/// The targets that are not well.
+pub const HEALTH_READ: &str = "SELECT * FROM health WHERE rests > 0";
+
+/// The fact that tells before which place every call is in the usage rows.
+pub const FLUSHED: &str = "flushed";
+
+/// A statement and the text that is bound to it.
+pub type Statement = (&'static str, String);
+
+/// The statements that write `changes`, to be run together.
+pub fn write(changes: &[Change]) -> Vec<Statement> {
+    let mut calls = Vec::new();
+    let (mut usage, mut health, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            Change::Opened(row) | Change::Ended(row) => calls.push(call_row(row)),
+            Change::Usage(key, sums) => usage.push(usage_row(key, sums)),
+            Change::Health(row) => health.push((row.target.as_str(), row.rests_until, row.rests)),
+            Change::Flushed(place) => facts.push((FLUSHED, place.get().to_string())),
+        }
+    }
+    let mut statements = Vec::new();
+    push(&mut statements, CALLS_WRITE, &calls);
+    push(&mut statements, USAGE_WRITE, &usage);
+    push(&mut statements, HEALTH_WRITE, &health);
+    push(&mut statements, FACT_WRITE, &facts);
+    statements
+}
+
+/// The statement that keeps `value` as the fact `name`.
+pub fn write_fact(name: &str, value: &str) -> Statement {
+    (FACT_WRITE, to_json(&[(name, value)]))
+}
+
+/// The statement that keeps `record` as the key `id`.
+pub fn write_key(id: &str, record: &str) -> Statement {
+    (KEYS_WRITE, to_json(&[(id, record)]))
+}
+
+fn push(statements: &mut Vec<Statement>, statement: &'static str, rows: &[impl Serialize]) {
+    statements.extend(rows.chunks(ROWS_MAX).map(|rows| (statement, to_json(rows))));
+}
+
+/// `value` as JSON. Texts, numbers and lists cannot fail.
+fn to_json(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct CallColumns<'a>(
+    CallKey,
+    &'a str,
+    &'a KeyId,
+    &'a str,
+    State,
+    Millis,
+    Tokens,
+    Tokens,
+    NanoUsd,
+    u64,
+    Option<Millis>,
+    Option<Tokens>,
+    Option<Tokens>,
+    Option<Tokens>,
+    Option<NanoUsd>,
+    Option<Truth>,
+    Option<&'a str>,
+    Option<u16>,
+    Option<u32>,
+);
+
+fn call_row(row: &CallRow) -> CallColumns<'_> {
+    let (held, end) = (row.held, row.end.as_ref());
+    CallColumns(
+        row.at,
+        &row.call,
+        &row.key,
+        &row.model,
+        row.state,
+        row.lease_ends,
+        held.input,
+        held.output,
+        held.cost,
+        row.catalog,
+        end.map(|end| end.at),
+        end.map(|end| end.bill.input),
+        end.map(|end| end.bill.cached_input),
+        end.map(|end| end.bill.output),
+        end.map(|end| end.cost),
+        end.map(|end| end.truth),
+        end.map(|end| end.target.as_str()),
+        end.map(|end| end.status),
+        end.map(|end| end.attempts),
+    )
+}
+
+fn usage_row<'a>(key: &'a UsageKey, sums: &Sums) -> impl Serialize + use<'a> {
+    let grain = Grain::ALL.iter().find(|(grain, _)| *grain == key.grain).map_or(0, |(_, number)| *number);
+    (
+        grain,
+        key.start,
+        &key.key,
+        key.model.as_str(),
+        sums.calls,
+        sums.failed,
+        sums.input,
+        sums.cached_input,
+        sums.output,
+        sums.cost,
+    )
+}
+
+/// Reads rows that were read back as a JSON list of lists.
+///
+/// # Errors
+/// They are not what this module wrote.
+pub fn read<T: DeserializeOwned>(rows: &str) -> Result<Vec<T>, serde_json::Error> {
+    serde_json::from_str(rows)
+}
+
+/// A row of `calls`, as it is read.
+#[derive(Deserialize)]
+pub struct CallRead(
+    CallKey,
+    String,
+    KeyId,
+    String,
+    State,
+    Millis,
+    Tokens,
+    Tokens,
+    NanoUsd,
+    u64,
+    Option<Millis>,
+    Option<Tokens>,
+    Option<Tokens>,
+    Option<Tokens>,
+    Option<NanoUsd>,
+    Option<Truth>,
+    Option<String>,
+    Option<u16>,
+    Option<u32>,
+);
+
+impl From<CallRead> for CallRow {
+    fn from(row: CallRead) -> Self {
+        let end = row.10.map(|at| End {
+            at,
+            bill: Bill {
+                input: row.11.unwrap_or_default(),
+                cached_input: row.12.unwrap_or_default(),
+                output: row.13.unwrap_or_default(),
+            },
+            cost: row.14.unwrap_or_default(),
+            truth: row.15.unwrap_or_default(),
+            target: row.16.unwrap_or_default(),
+            status: row.17.unwrap_or_default(),
+            attempts: row.18.unwrap_or_default(),
+        });
+        let held = Load { input: row.6, output: row.7, cost: row.8 };
+        Self {
+            at: row.0,
+            call: row.1,
+            key: row.2,
+            model: row.3,
+            state: row.4,
+            lease_ends: row.5,
+            held,
+            catalog: row.9,
+            end,
+        }
+    }
+}
+
+/// A row of `usage`, as it is read.
+#[derive(Deserialize)]
+pub struct UsageRead(u8, Millis, KeyId, String, i64, i64, i64, i64, i64, i64);
+
+impl From<UsageRead> for (UsageKey, Sums) {
+    fn from(row: UsageRead) -> Self {
+        let grain = Grain::ALL.iter().find(|(_, number)| *number == row.0).map_or(Grain::Hour, |(grain, _)| *grain);
+        let sums = Sums { calls: row.4, failed: row.5, input: row.6, cached_input: row.7, output: row.8, cost: row.9 };
+        (UsageKey { grain, start: row.1, key: row.2, model: row.3 }, sums)
+    }
+}
+
+/// A row of `health`, as it is read.
+#[derive(Deserialize)]
+pub struct HealthRead(String, Millis, u32);
+
+impl From<HealthRead> for HealthRow {
+    fn from(row: HealthRead) -> Self {
+        Self { target: row.0, rests_until: row.1, rests: row.2 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_read_back_as_it_was_written() {
+        let end = End {
+            at: Millis::new(9),
+            bill: Bill { input: Tokens::new(3), cached_input: Tokens::new(1), output: Tokens::new(2) },
+            cost: NanoUsd::new((1 << 53) - 1),
+            truth: Truth::Counted,
+            target: "p/\"quoted\"".to_owned(),
+            status: 200,
+            attempts: 2,
+        };
+        let held = Load { input: Tokens::new(7), output: Tokens::new(8), cost: NanoUsd::new(9) };
+        let key = KeyId::parse("k").unwrap();
+        for (state, end) in [(State::Open, None), (State::Settled, Some(end))] {
+            let (at, lease_ends) = (CallKey::new(1_763_985_590_000_123), Millis::new(5));
+            let row = CallRow {
+                at,
+                call: "c".into(),
+                key: key.clone(),
+                model: "m\n".into(),
+                state,
+                lease_ends,
+                held,
+                catalog: 4,
+                end,
+            };
+            let statements = write(&[Change::Opened(row.clone())]);
+            let read: Vec<CallRead> = read(&statements[0].1).unwrap();
+            assert_eq!(read.into_iter().map(CallRow::from).collect::<Vec<_>>(), [row]);
+        }
+    }
+
+    #[test]
+    fn a_turn_is_a_few_statements_however_many_calls_it_holds() {
+        let row = |at| CallRow {
+            at: CallKey::new(at),
+            call: String::new(),
+            key: KeyId::parse("k").unwrap(),
+            model: String::new(),
+            state: State::Open,
+            lease_ends: Millis::ZERO,
+            held: Load::default(),
+            catalog: 0,
+            end: None,
+        };
+        let changes: Vec<_> =
+            (0..1_500).map(|at| Change::Opened(row(at))).chain([Change::Flushed(CallKey::new(3))]).collect();
+        assert_eq!(write(&changes).len(), 3);
+    }
+}
