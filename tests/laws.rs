@@ -1,6 +1,13 @@
 //! The laws, on thousands of random histories: asks, settlements in any order, twice, late or never,
 //! leases that run out, and a restart from the rows at any step.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic, missing_docs, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
 
 mod support;
 
@@ -56,7 +63,8 @@ fn policies() -> (Value, Value) {
         limit("ever", "cost", "tenant", "lifetime", json!("0.05")),
         {"name": "slots", "what": "concurrency", "per": "key", "max": 3},
     ]});
-    let key = json!({"lease": "30s", "fit_min": 16, "limits": [limit("own", "input_tokens", "key", "month", json!(900))]});
+    let key =
+        json!({"lease": "30s", "fit_min": 16, "limits": [limit("own", "input_tokens", "key", "month", json!(900))]});
     (tenant, key)
 }
 

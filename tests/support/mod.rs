@@ -14,16 +14,16 @@ use tollgate::units::{Millis, Tokens};
 use tollgate::wire::{Admission, Ask, Denial, Settlement};
 
 /// A Monday, ten seconds before noon UTC.
-pub const START: u64 = 1_763_985_590_000;
+pub(crate) const START: u64 = 1_763_985_590_000;
 
 /// The rows of one tenant: what its SQLite holds.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
-    pub calls: BTreeMap<CallKey, CallRow>,
-    pub usage: BTreeMap<UsageKey, Sums>,
-    pub health: BTreeMap<String, HealthRow>,
-    pub flushed: CallKey,
-    pub written: u64,
+pub(crate) struct Rows {
+    pub(crate) calls: BTreeMap<CallKey, CallRow>,
+    pub(crate) usage: BTreeMap<UsageKey, Sums>,
+    pub(crate) health: BTreeMap<String, HealthRow>,
+    pub(crate) flushed: CallKey,
+    pub(crate) written: u64,
 }
 
 impl Rows {
@@ -43,7 +43,7 @@ impl Rows {
     }
 
     /// What the object reads back when it starts at `now`.
-    pub fn read(&self, config: &Config, now: Millis) -> Stored {
+    pub(crate) fn read(&self, config: &Config, now: Millis) -> Stored {
         let first = first_call_needed(config, now, self.flushed);
         let periods: BTreeMap<_, _> = open_periods(now).into_iter().collect();
         let open = |(key, _): &(&UsageKey, &Sums)| key.start >= periods[&key.grain];
@@ -58,17 +58,17 @@ impl Rows {
 }
 
 /// A tenant and its rows.
-pub struct World {
-    pub tenant: Tenant,
-    pub rows: Rows,
-    pub now: Millis,
+pub(crate) struct World {
+    pub(crate) tenant: Tenant,
+    pub(crate) rows: Rows,
+    pub(crate) now: Millis,
     hash: SecretHash,
 }
 
 impl World {
     /// A tenant `acme` with the keys `a` and `b` and the model `m`, at 1 USD for a million tokens of
     /// input and 2 for output, at most 1,000 of output.
-    pub fn new(policy: &Value, key_policy: Option<&Value>) -> Self {
+    pub(crate) fn new(policy: &Value, key_policy: Option<&Value>) -> Self {
         let hash = hash();
         let read = |document: &Value, owner| Policy::read(&Field::root("policy", document), owner).unwrap();
         let record = || KeyRecord {
@@ -96,7 +96,7 @@ impl World {
         Self { tenant: Tenant::restore(now, config, Stored::default()), rows: Rows::default(), now, hash }
     }
 
-    pub fn ask(&self, call: &str, key: &str, input_bytes: u64, output_cap: Option<u64>) -> Ask {
+    pub(crate) fn ask(&self, call: &str, key: &str, input_bytes: u64, output_cap: Option<u64>) -> Ask {
         Ask {
             call: call.to_owned(),
             key: KeyId::parse(key).unwrap(),
@@ -109,7 +109,7 @@ impl World {
         }
     }
 
-    pub fn admit(&mut self, ask: &Ask) -> Result<Admission, Denial> {
+    pub(crate) fn admit(&mut self, ask: &Ask) -> Result<Admission, Denial> {
         self.tenant.expire(self.now);
         self.write();
         let answer = self.tenant.admit(self.now, ask);
@@ -118,10 +118,11 @@ impl World {
         answer
     }
 
-    pub fn settle(&mut self, call: &str, at: Option<CallKey>, input: u64, output: u64) {
+    pub(crate) fn settle(&mut self, call: &str, at: Option<CallKey>, input: u64, output: u64) {
         let bill = Bill { input: Tokens::new(input), output: Tokens::new(output), ..Bill::default() };
         let price = self.tenant.config().catalog.prices["p/m"];
-        let end = End { bill, cost: price.cost(bill), status: 200, attempts: 1, target: "p/m".to_owned(), ..End::default() };
+        let end =
+            End { bill, cost: price.cost(bill), status: 200, attempts: 1, target: "p/m".to_owned(), ..End::default() };
         let settlement = Settlement { at, call: call.to_owned(), end, attempts: Vec::new() };
         if let Err(needed) = self.tenant.settle(self.now, &settlement) {
             self.write();
@@ -131,13 +132,13 @@ impl World {
         self.write();
     }
 
-    pub fn expire(&mut self) {
+    pub(crate) fn expire(&mut self) {
         self.tenant.expire(self.now);
         self.write();
     }
 
     /// Writes what the tenant changed: how many rows.
-    pub fn write(&mut self) -> u64 {
+    pub(crate) fn write(&mut self) -> u64 {
         let before = self.rows.written;
         for change in self.tenant.take_changes() {
             self.rows.write(change);
@@ -146,21 +147,21 @@ impl World {
     }
 
     /// Forgets all memory and starts again from the rows.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let config = self.tenant.config().clone();
         let stored = self.rows.read(&config, self.now);
         self.tenant = Tenant::restore(self.now, config, stored);
     }
 
     /// Every limit as it stands for key `key`: name, settled, held.
-    pub fn standings(&mut self, key: &str) -> Vec<(String, u64, u64)> {
+    pub(crate) fn standings(&mut self, key: &str) -> Vec<(String, u64, u64)> {
         let key = KeyId::parse(key).unwrap();
         let standings = self.tenant.standings(self.now, &key);
         standings.iter().map(|one| (one.limit.name.clone(), one.settled.get(), one.held.get())).collect()
     }
 
     /// What usage rows and calls not yet summed up come to.
-    pub fn usage(&self) -> Sums {
+    pub(crate) fn usage(&self) -> Sums {
         let rows = self.rows.usage.iter().filter(|(key, _)| key.grain == tollgate::rows::Grain::Lifetime);
         let flushed = rows.fold(Sums::default(), |sum, (_, sums)| sum.plus(*sums));
         let (_, unflushed) = self.tenant.calls();
@@ -169,7 +170,7 @@ impl World {
 }
 
 /// The load of a call's row that counts: what it holds, or what it was billed.
-pub fn load(row: &CallRow) -> Load {
+pub(crate) fn load(row: &CallRow) -> Load {
     row.end.as_ref().map_or(row.held, End::load)
 }
 

@@ -1,0 +1,115 @@
+// The script language of the provider: words in a model name (or in `x-script`, or in a queued step) -> a plan for one call.
+//
+//   c<N>      N content chunks = N completion tokens per choice (10)   i<N>     N prompt tokens (else counted from the messages)
+//   s<N>      about N bytes of content                                 k<N>     N of the prompt tokens were cached
+//   d<MS>     delay between chunks                                     l<MS>    latency before the head
+//   tool      answer with one tool call                                utf8     content of multi-byte words
+//   split<N>  the event stream is written in pieces of N bytes         nousage  never tell the usage
+//   fail<CODE> that HTTP error; ra<S> its retry-after, quota its code  failonce<CODE> only for the first call of this model
+//   flaky<P>  P percent of this model's calls get 500                  hang     never answer
+//   reset     connection reset before the head                         badjson  200 whose JSON stops half-way, length matching
+//   cut<N>    connection reset after N chunks (or half a JSON body)    stall<N> N chunks, then silence
+//   err<N>    N chunks, then an error event inside the stream          nodone   the stream ends without [DONE]
+//   ok        forget the faults named before                           demo     friendly text at a human pace
+//
+// Words are separated by '-' (in a header or a step also ',' or ' '), after any '/'. Unknown words mean nothing: they make names unique.
+
+const NUMBERED = {
+  c: 'chunks', i: 'prompt', k: 'cached', s: 'size', d: 'delay', l: 'latency', ra: 'retryAfter', split: 'split',
+  fail: 'fail', failonce: 'failOnce', flaky: 'flaky', cut: 'cut', stall: 'stall', err: 'err',
+};
+const FLAGS = new Set(['hang', 'reset', 'badjson', 'nousage', 'nodone', 'tool', 'utf8', 'quota', 'demo']);
+const FAULTLESS = {
+  fail: 0, failOnce: 0, flaky: 0, cut: null, stall: null, err: null, hang: false, reset: false, badjson: false, quota: false,
+};
+const DEFAULT = {
+  chunks: 10, prompt: null, cached: 0, size: 0, delay: 0, latency: 0, retryAfter: null, split: 0,
+  nousage: false, nodone: false, tool: false, utf8: false, demo: false, ...FAULTLESS,
+};
+const REMEMBERED = 2_000;
+const plans = new Map();
+
+/** The plan of a call: what its model name says, overlaid by each of `overlays` (queued step, then header). */
+export function planOf(model, ...overlays) {
+  const key = [model, ...overlays].join('\n');
+  let plan = plans.get(key);
+  if (plan) return plan;
+  plan = { ...DEFAULT, key };
+  readWords(plan, model.slice(model.lastIndexOf('/') + 1).split('-'));
+  for (const words of overlays) if (words) readWords(plan, words.split(/[-, ]+/));
+  if (plans.size >= REMEMBERED) plans.clear();
+  plans.set(key, plan);
+  return plan;
+}
+
+function readWords(plan, words) {
+  for (const word of words) {
+    const [, name, digits] = /^([a-z]+)(\d+)$/.exec(word) ?? [];
+    if (name && NUMBERED[name]) plan[NUMBERED[name]] = Number(digits);
+    else if (word === 'demo') Object.assign(plan, { demo: true, delay: 30, latency: 120 });
+    else if (word === 'ok') Object.assign(plan, FAULTLESS);
+    else if (FLAGS.has(word)) plan[word] = true;
+  }
+}
+
+/** The part of the script that needs memory: queued steps, first-call failures, the exact share of flaky calls. */
+export class Director {
+  #steps = new Map();
+  #seen = new Map();
+
+  queue(model, steps) {
+    const waiting = this.#steps.get(model) ?? [];
+    waiting.push(...steps);
+    this.#steps.set(model, waiting);
+    return waiting.length;
+  }
+
+  plan(model, header) {
+    const step = this.#steps.size > 0 ? this.#take(model) ?? this.#take('*') ?? '' : '';
+    return planOf(model, step, header ?? '');
+  }
+
+  #take(model) {
+    const waiting = this.#steps.get(model);
+    if (!waiting) return undefined;
+    if (waiting.length === 1) this.#steps.delete(model);
+    return waiting.shift();
+  }
+
+  /** The HTTP error this call gets, 0 for none. */
+  failure(plan) {
+    if (plan.fail) return plan.fail;
+    if (!plan.failOnce && !plan.flaky) return 0;
+    const nth = (this.#seen.get(plan.key) ?? 0) + 1;
+    this.#seen.set(plan.key, nth);
+    if (plan.failOnce && nth === 1) return plan.failOnce;
+    const due = Math.floor((nth * plan.flaky) / 100) > Math.floor(((nth - 1) * plan.flaky) / 100);
+    return due ? 500 : 0;
+  }
+
+  reset() {
+    this.#steps.clear();
+    this.#seen.clear();
+  }
+}
+
+const ERRORS = {
+  400: ['invalid_request_error', null, 'The request was refused by the script.'],
+  401: ['invalid_request_error', 'invalid_api_key', 'Incorrect API key provided.'],
+  402: ['insufficient_quota', 'insufficient_quota', 'Payment required.'],
+  403: ['invalid_request_error', 'insufficient_permissions', 'You have insufficient permissions for this operation.'],
+  404: ['invalid_request_error', 'model_not_found', 'The model does not exist or you do not have access to it.'],
+  429: ['requests', 'rate_limit_exceeded', 'Rate limit reached for requests.'],
+  500: ['server_error', null, 'The server had an error while processing your request. Sorry about that!'],
+  503: ['service_unavailable_error', 'server_is_overloaded', 'The engine is currently overloaded, please try again later.'],
+};
+const QUOTA = ['insufficient_quota', 'insufficient_quota', 'You exceeded your current quota, please check your plan and billing details.'];
+
+/** The error body OpenAI would send with `status`. */
+export function errorBody(status, plan) {
+  const fallback = status >= 500 ? ERRORS[500] : ERRORS[400];
+  const [type, code, message] = status === 429 && plan?.quota ? QUOTA : ERRORS[status] ?? fallback;
+  return { error: { message, type, param: null, code } };
+}
+
+export const invalid = (message, param = null) => ({ error: { message, type: 'invalid_request_error', param, code: null } });
