@@ -33,6 +33,7 @@ pub mod sse;
 pub mod dialect;
 pub mod relay;
 pub mod refusal;
+pub mod answer;
 pub mod operator;
 
 #[cfg(target_arch = "wasm32")]

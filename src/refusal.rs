@@ -57,6 +57,9 @@ impl Refusal {
             headers.push(("retry-after", wait.as_secs_ceil().max(1).to_string()));
             headers.push(("retry-after-ms", wait.get().max(1).to_string()));
         }
+        if let Some(allow) = self.allow {
+            headers.push(("allow", allow.to_owned()));
+        }
         if let Some(retry) = self.retry {
             headers.push(("x-should-retry", retry.to_string()));
         }
@@ -80,7 +83,7 @@ impl Refusal {
     }
 
     /// A body larger than `bytes_max`.
-    pub fn too_large(bytes_max: usize) -> Self {
+    pub fn too_large(bytes_max: u32) -> Self {
         let message = format!("The body is larger than {bytes_max} bytes; send less, or send files by their address.");
         Self::new(413, "invalid_request_error", Some("request_too_large"), message)
     }

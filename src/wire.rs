@@ -13,18 +13,7 @@ use crate::units::{Amount, Millis, Tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A call that asks to be admitted, and ends of earlier calls that travel with it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Request {
-    /// The call; `None` where only settlements travel.
-    #[serde(default)]
-    pub ask: Option<Ask>,
-    /// Ends of earlier calls.
-    #[serde(default)]
-    pub settle: Vec<Settlement>,
-}
-
-/// The answer to a [`Request`].
+/// The answer to a message that settles and admits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {

@@ -120,7 +120,6 @@ impl Answer {
 impl From<&Refusal> for Answer {
     fn from(refusal: &Refusal) -> Self {
         let mut headers = refusal.headers();
-        headers.extend(refusal.allow.map(|methods| ("allow", methods.to_owned())));
         if refusal.status == 401 {
             headers.push(("www-authenticate", "Bearer".to_owned()));
         }

@@ -1,250 +1,314 @@
-//! One call's life: admitted by the tenant's object, answered by a provider, settled once.
+//! One call's life: read, admitted by the tenant's object, sent to one target after the other until
+//! one answers, settled once. Its order is in `front.js`; every decision is here.
 
-use super::gateway::{BODY_BYTES_MAX, Visit, no_object, refuse};
+use super::object::to_json;
 use super::stream::Stream;
-use super::upstream::{Attempt, Outgoing};
-use super::{glue, object, upstream};
+use super::visit::{Answer, Visit};
+use crate::answer::{self, Verdict};
 use crate::dialect::Endpoint;
 use crate::dialect::openai::envelope::Envelope;
 use crate::dialect::openai::splice::{Edit, OutputCap};
-use crate::dialect::openai::usage::Usage;
+use crate::dialect::openai::usage::{Usage, read_answer};
 use crate::health::Outcome;
-use crate::key::{Presented, TenantId};
-use crate::price::{Bill, Price};
-use crate::refusal::{Refusal, duration};
+use crate::key::Presented;
+use crate::price::Bill;
+use crate::refusal::{Failure, Refusal};
 use crate::rows::{End, Truth};
 use crate::units::Tokens;
-use crate::wire::{Admission, Ask, Denial, Hop, Rate, Reply, Request, Settlement};
-use js_sys::Uint8Array;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use worker::Env;
+use crate::wire::{Admission, Ask, Hop, Reply, Settlement};
+use wasm_bindgen::prelude::wasm_bindgen;
 
-/// A stream from which nothing comes for so long is taken for cut.
-const IDLE_MS: u32 = 120_000;
+/// The largest request body, in bytes.
+const BODY_BYTES_MAX: u32 = 32 * 1_024 * 1_024;
 
-/// A call that was admitted: what is needed to answer and to settle it.
-struct Admitted<'a> {
-    visit: &'a Visit<'a>,
-    tenant: TenantId,
-    envelope: Envelope,
-    body: Vec<u8>,
-    admission: Admission,
-    attempts: Vec<(String, Outcome)>,
-}
-
-/// Answers a call.
-pub(super) async fn call(
-    visit: &Visit<'_>,
-    presented: Presented,
+/// A call, as far as it has come.
+pub(super) struct Call {
     endpoint: Endpoint,
-) -> Result<web_sys::Response, Refusal> {
-    let body = read_body(visit).await?;
-    let envelope = Envelope::read(endpoint, &body).map_err(Refusal::bad_request)?;
-    let Presented { tenant, key, hash } = presented;
-    let ask = Ask {
-        call: visit.call.to_owned(),
-        key,
-        hash,
-        model: envelope.model.clone(),
-        input_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
-        output: endpoint == Endpoint::Chat,
-        output_cap: [envelope.max_tokens, envelope.max_completion_tokens].into_iter().flatten().min(),
-        choices: envelope.n,
-    };
-    let admission = admit(visit.env, &tenant, ask).await?;
-    let mut call = Admitted { visit, tenant, envelope, body, admission, attempts: Vec::new() };
-    Ok(call.answer(endpoint).await)
+    body: Vec<u8>,
+    envelope: Option<Envelope>,
+    admission: Option<Admission>,
+    /// The target that is being tried: it is the admission's so-many-eth, counted from 1.
+    tried: usize,
+    secret: Option<String>,
+    attempts: Vec<(String, Outcome)>,
+    relay: Option<Stream>,
+    end: End,
 }
 
-async fn read_body(visit: &Visit<'_>) -> Result<Vec<u8>, Refusal> {
-    let encoding = visit.head.content_encoding.as_str();
-    if !encoding.is_empty() && encoding != "identity" {
-        return Err(Refusal::packed(encoding));
+impl Call {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        let (body, attempts, end) = (Vec::new(), Vec::new(), End::default());
+        Self { endpoint, body, envelope: None, admission: None, tried: 0, secret: None, attempts, relay: None, end }
     }
-    let max = u32::try_from(BODY_BYTES_MAX).unwrap_or(u32::MAX);
-    let body = glue::body(visit.request, max).await.unwrap_or(JsValue::NULL);
-    let bytes = body.dyn_into::<Uint8Array>().map_err(|_| Refusal::too_large(BODY_BYTES_MAX))?;
-    Ok(bytes.to_vec())
-}
 
-async fn admit(env: &Env, tenant: &TenantId, ask: Ask) -> Result<Admission, Refusal> {
-    let model = ask.model.clone();
-    let call = ask.call.clone();
-    let text = object::to_json(&Request { ask: Some(ask), settle: Vec::new() });
-    let reply = match object::call(env, tenant, "call", &text).await {
-        Ok(reply) => reply,
-        Err(error) => {
-            // It may have been admitted all the same: then it used nothing.
-            settle(env, tenant, Settlement { at: None, call, end: End::default(), attempts: Vec::new() }).await;
-            return Err(no_object(error));
+    fn hop(&self) -> Option<&Hop> {
+        self.admission.as_ref()?.hops.get(self.tried.checked_sub(1)?)
+    }
+
+    fn ask(&self, id: &str, presented: &Presented) -> Option<Ask> {
+        let envelope = self.envelope.as_ref()?;
+        Some(Ask {
+            call: id.to_owned(),
+            key: presented.key.clone(),
+            hash: presented.hash.clone(),
+            model: envelope.model.clone(),
+            input_bytes: u64::try_from(self.body.len()).unwrap_or(u64::MAX),
+            output: self.endpoint == Endpoint::Chat,
+            output_cap: [envelope.max_tokens, envelope.max_completion_tokens].into_iter().flatten().min(),
+            choices: envelope.n,
+        })
+    }
+
+    /// The body for the target that is being tried.
+    fn spliced(&self) -> Option<Vec<u8>> {
+        let (envelope, admission, hop) = (self.envelope.as_ref()?, self.admission.as_ref()?, self.hop()?);
+        let output_cap = admission.output_cap.map(|tokens| OutputCap { tokens, field: hop.cap_field });
+        Some(envelope.splice(&self.body, &Edit { model: &hop.model, output_cap, usage: true }))
+    }
+
+    fn attempted(&mut self, outcome: Outcome) {
+        if let Some(target) = self.hop().map(|hop| hop.target.clone()) {
+            self.attempts.push((target, outcome));
         }
-    };
-    match serde_json::from_str(&reply) {
-        Ok(Reply::Admitted(admission)) => Ok(admission),
-        Ok(Reply::Denied(denial)) => Err(Refusal::denied(denial, &model)),
-        Ok(Reply::Settled) | Err(_) => Err(Refusal::denied(Denial::CallEnded, &model)),
-    }
-}
-
-/// Tells the object how a call ended. Should it not hear of it, the call's lease ends it.
-async fn settle(env: &Env, tenant: &TenantId, settlement: Settlement) {
-    let text = object::to_json(&Request { ask: None, settle: vec![settlement] });
-    if let Err(error) = object::call(env, tenant, "call", &text).await {
-        worker::console_error!("a call was not settled and is left to its lease: {error}");
-    }
-}
-
-impl Admitted<'_> {
-    /// Tries the targets in their order, and answers with what the first that works gives.
-    async fn answer(&mut self, endpoint: Endpoint) -> web_sys::Response {
-        let mut last = Refusal::no_decision();
-        for hop in std::mem::take(&mut self.admission.hops) {
-            let secret = match upstream::secret(self.visit.env, &hop) {
-                Ok(secret) => secret,
-                Err(refusal) => return self.refuse(refusal),
-            };
-            let body = self.splice(&hop);
-            let url = format!("{}{}", hop.base_url, endpoint.path());
-            let headers = self.outgoing_headers(secret.as_deref());
-            let outgoing = Outgoing { url: &url, headers: &headers, body: &body, stream: self.envelope.stream };
-            let attempt = upstream::attempt(&hop, &outgoing, secret.as_deref()).await;
-            match attempt {
-                Attempt::Streaming(response) => return self.stream(&hop, &response),
-                Attempt::Answered { status, content_type, body, usage } => {
-                    let bill = self.bill(usage, || Tokens::new(u64::from(body.length()).div_ceil(4)));
-                    return self.relay_whole(&hop, status, &content_type, &body, bill);
-                }
-                Attempt::Refused { status, content_type, body } => {
-                    return self.relay_whole(&hop, status, &content_type, &body, (Bill::default(), Truth::Reported));
-                }
-                Attempt::Failed(outcome, refusal) => {
-                    self.attempts.push((hop.target, outcome));
-                    last = refusal;
-                }
-            }
-        }
-        self.refuse(last)
     }
 
-    fn splice(&self, hop: &Hop) -> Vec<u8> {
-        let output_cap = self.admission.output_cap.map(|tokens| OutputCap { tokens, field: hop.cap_field });
-        self.envelope.splice(&self.body, &Edit { model: &hop.model, output_cap, usage: true })
-    }
-
-    /// Only what is named here goes to a provider: nothing of the client's own head.
-    fn outgoing_headers(&self, secret: Option<&str>) -> String {
-        let accept = if self.envelope.stream { "text/event-stream" } else { "application/json" };
-        let call = self.visit.call;
-        let mut headers = format!(
-            "content-type\napplication/json\naccept\n{accept}\nuser-agent\ntollgate\nx-client-request-id\n{call}"
-        );
-        if let Some(secret) = secret {
-            headers.push_str("\nauthorization\nBearer ");
-            headers.push_str(secret);
-        }
-        headers
-    }
-
-    /// The tokens to be billed, and what that rests on.
-    fn bill(&self, usage: Option<Usage>, counted: impl FnOnce() -> Tokens) -> (Bill, Truth) {
-        match usage {
+    /// Notes how the call ended, and at what it is billed: by what was reported, else by what was counted.
+    fn ended(&mut self, status: u16, usage: Option<Usage>, counted: Tokens) {
+        let estimate = self.admission.as_ref().map_or(Tokens::ZERO, |admission| admission.input_estimate);
+        let (bill, truth) = match usage {
             Some(Usage { input, cached_input, output }) => (Bill { input, cached_input, output }, Truth::Reported),
-            None => {
-                let bill = Bill { input: self.admission.input_estimate, output: counted(), ..Bill::default() };
-                (bill, Truth::Counted)
-            }
-        }
-    }
-
-    /// A whole answer, passed on; the call is settled beside it.
-    fn relay_whole(
-        &mut self,
-        hop: &Hop,
-        status: u16,
-        content_type: &str,
-        body: &Uint8Array,
-        bill: (Bill, Truth),
-    ) -> web_sys::Response {
-        self.attempts.push((hop.target.clone(), Outcome::Answered));
-        let headers = self.answer_headers(content_type, Some(hop));
-        self.settle_later(self.end(status, Some(hop), bill));
-        glue::answer(status, &headers, body)
-    }
-
-    /// A stream, passed on as it comes; the call is settled when it has ended.
-    fn stream(&mut self, hop: &Hop, response: &web_sys::Response) -> web_sys::Response {
-        let relay = Stream::new(self.envelope.show_usage);
-        let headers = self.answer_headers("text/event-stream; charset=utf-8", Some(hop)) + "\ncache-control\nno-cache";
-        let pair = glue::relay_stream(response, relay.clone(), 200, &headers, IDLE_MS);
-        let (answer, ended) = (pair.get(0), pair.get(1).unchecked_into::<js_sys::Promise>());
-        let env = self.visit.env.clone();
-        let tenant = self.tenant.clone();
-        let input = self.admission.input_estimate;
-        let mut settlement = self.settlement(self.end(200, Some(hop), (Bill::default(), Truth::Counted)));
-        let (target, price) = (hop.target.clone(), hop.price);
-        self.visit.context.wait_until(async move {
-            let ended = JsFuture::from(ended).await.ok().and_then(|ended| ended.as_f64());
-            let metered = relay.metered();
-            let (bill, truth) = match metered.usage {
-                Some(Usage { input, cached_input, output }) => (Bill { input, cached_input, output }, Truth::Reported),
-                None => (Bill { input, output: metered.counted, ..Bill::default() }, Truth::Counted),
-            };
-            settlement.end = End { bill, truth, cost: price.cost(bill), ..settlement.end };
-            let cut = ended != Some(2.0) && !metered.whole;
-            settlement.attempts.push((target, if cut { Outcome::Failed } else { Outcome::Answered }));
-            settle(&env, &tenant, settlement).await;
-        });
-        answer.unchecked_into()
-    }
-
-    /// No answer: the call is settled with what it used, which is nothing.
-    fn refuse(&mut self, refusal: Refusal) -> web_sys::Response {
-        self.settle_later(self.end(refusal.status, None, (Bill::default(), Truth::Reported)));
-        refuse(self.visit.call, &refusal)
-    }
-
-    fn end(&self, status: u16, hop: Option<&Hop>, (bill, truth): (Bill, Truth)) -> End {
-        let price = hop.map_or(Price::default(), |hop| hop.price);
-        let target = hop.map(|hop| hop.target.clone()).unwrap_or_default();
-        let attempts = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
-        End { bill, cost: price.cost(bill), truth, target, status, attempts, ..End::default() }
-    }
-
-    fn settlement(&mut self, end: End) -> Settlement {
-        let attempts = std::mem::take(&mut self.attempts);
-        Settlement { at: Some(self.admission.at), call: self.visit.call.to_owned(), end, attempts }
-    }
-
-    fn settle_later(&mut self, end: End) {
-        let settlement = self.settlement(end);
-        let (env, tenant) = (self.visit.env.clone(), self.tenant.clone());
-        self.visit.context.wait_until(async move { settle(&env, &tenant, settlement).await });
-    }
-
-    /// The headers of an answer, as lines.
-    fn answer_headers(&self, content_type: &str, hop: Option<&Hop>) -> String {
-        let mut headers = format!("content-type\n{content_type}\nx-request-id\n{}", self.visit.call);
-        let mut header = |name: &str, value: &str| {
-            headers.push('\n');
-            headers.push_str(name);
-            headers.push('\n');
-            headers.push_str(value);
+            None => (Bill { input: estimate, output: counted, ..Bill::default() }, Truth::Counted),
         };
-        if let Some(hop) = hop {
-            header("x-tollgate-target", &hop.target);
+        let (target, price) = self.hop().map(|hop| (hop.target.clone(), hop.price)).unwrap_or_default();
+        self.end = End { bill, cost: price.cost(bill), truth, target, status, ..End::default() };
+    }
+}
+
+impl Visit {
+    /// Makes a refusal the answer, and what the call ended with: it used nothing.
+    fn give_up(&mut self, refusal: &Refusal) {
+        self.refuse(refusal);
+        if let Some(call) = &mut self.call {
+            call.end = End { status: refusal.status, ..End::default() };
         }
-        if let Some(cap) = self.admission.output_cap {
-            header("x-tollgate-output-cap", &cap.to_string());
+    }
+
+    /// The target that is being tried has failed.
+    fn target_failed(&mut self, outcome: Outcome, refusal: &Refusal) {
+        if let Some(call) = &mut self.call {
+            call.attempted(outcome);
         }
-        let rates = self.admission.rates;
-        for (kind, rate) in [("requests", rates.requests), ("tokens", rates.tokens)] {
-            if let Some(Rate { limit, remaining, reset }) = rate {
-                header(&format!("x-ratelimit-limit-{kind}"), &limit.to_string());
-                header(&format!("x-ratelimit-remaining-{kind}"), &remaining.to_string());
-                header(&format!("x-ratelimit-reset-{kind}"), &duration(reset));
+        self.give_up(refusal);
+    }
+
+    /// The head of an answer that comes from a provider.
+    fn answered(&mut self, status: u16, content_type: &str) {
+        let Some(call) = &self.call else {
+            return;
+        };
+        let target = call.hop().map(|hop| hop.target.as_str());
+        let headers = answer::headers(&self.id, content_type, target, call.admission.as_ref());
+        self.answer = Answer { status, headers, text: String::new() };
+    }
+}
+
+#[wasm_bindgen]
+impl Visit {
+    /// The largest body that is taken, in bytes.
+    pub fn body_max(&self) -> u32 {
+        BODY_BYTES_MAX
+    }
+
+    /// Reads the request's body; nothing stands for one that is too large. Whether it is in order.
+    pub fn read(&mut self, body: Option<Vec<u8>>) -> bool {
+        let Some(call) = &mut self.call else {
+            return false;
+        };
+        let envelope = match &body {
+            None => Err(Refusal::too_large(BODY_BYTES_MAX)),
+            Some(body) => Envelope::read(call.endpoint, body).map_err(Refusal::bad_request),
+        };
+        match envelope {
+            Ok(envelope) => {
+                call.body = body.unwrap_or_default();
+                call.envelope = Some(envelope);
+                true
+            }
+            Err(refusal) => {
+                self.refuse(&refusal);
+                false
             }
         }
-        headers
+    }
+
+    /// What the tenant's object is asked.
+    pub fn ask(&self) -> String {
+        let ask = self.call.as_ref().and_then(|call| call.ask(&self.id, self.presented()?));
+        ask.map(|ask| to_json(&ask)).unwrap_or_default()
+    }
+
+    /// Takes the object's answer: whether the call may go out.
+    pub fn admitted(&mut self, reply: &str) -> bool {
+        let Some(call) = &mut self.call else {
+            return false;
+        };
+        match serde_json::from_str(reply) {
+            Ok(Reply::Admitted(admission)) => {
+                call.admission = Some(admission);
+                return true;
+            }
+            Ok(Reply::Denied(denial)) => {
+                let model = call.envelope.as_ref().map(|envelope| envelope.model.clone()).unwrap_or_default();
+                self.refuse(&Refusal::denied(denial, &model));
+            }
+            Ok(Reply::Settled) | Err(_) => self.refuse(&Refusal::no_decision()),
+        }
+        false
+    }
+
+    /// The name of the secret that the next target needs, if it needs one.
+    pub fn secret_name(&self) -> Option<String> {
+        let call = self.call.as_ref()?;
+        call.admission.as_ref()?.hops.get(call.tried)?.secret.clone()
+    }
+
+    /// Turns to the next target with its secret: whether there is one that can be called.
+    pub fn next(&mut self, secret: Option<String>) -> bool {
+        let needed = self.secret_name();
+        let Some(call) = &mut self.call else {
+            return false;
+        };
+        call.tried = call.tried.saturating_add(1);
+        if call.hop().is_none() {
+            return false;
+        }
+        if let Some(name) = needed.filter(|_| secret.is_none()) {
+            let remedy = format!("Set it: npx wrangler secret put {name}");
+            self.give_up(&Refusal::not_set_up(&format!("the secret {name}"), &remedy));
+            return false;
+        }
+        call.secret = secret;
+        true
+    }
+
+    /// Where the request goes.
+    pub fn url(&self) -> String {
+        let address = |call: &Call| Some(format!("{}{}", call.hop()?.base_url, call.endpoint.path()));
+        self.call.as_ref().and_then(address).unwrap_or_default()
+    }
+
+    /// The request's headers, as lines. Only what is named here goes to a provider: nothing of the client's own head.
+    pub fn outgoing_headers(&self) -> String {
+        let streams =
+            self.call.as_ref().and_then(|call| call.envelope.as_ref()).is_some_and(|envelope| envelope.stream);
+        let accept = if streams { "text/event-stream" } else { "application/json" };
+        let secret = self.call.as_ref().and_then(|call| call.secret.as_deref());
+        let bearer = secret.map(|secret| format!("\nauthorization\nBearer {secret}")).unwrap_or_default();
+        let id = &self.id;
+        format!(
+            "content-type\napplication/json\naccept\n{accept}\nuser-agent\ntollgate\nx-client-request-id\n{id}{bearer}"
+        )
+    }
+
+    /// The request's body.
+    pub fn outgoing_body(&self) -> Vec<u8> {
+        self.call.as_ref().and_then(Call::spliced).unwrap_or_default()
+    }
+
+    /// How long the head of the answer may take, and then its body, in milliseconds.
+    pub fn timeout(&self) -> u32 {
+        let timeout = self.call.as_ref().and_then(Call::hop).map(|hop| hop.timeout.get());
+        timeout.and_then(|timeout| u32::try_from(timeout).ok()).unwrap_or(u32::MAX)
+    }
+
+    /// There is no answer: its time ran out (`late`), it broke off (`begun`), or there was no connection.
+    pub fn failed(&mut self, late: bool, begun: bool) {
+        let failure = match (late, begun) {
+            (true, _) => Failure::Slow,
+            (false, true) => Failure::Cut,
+            (false, false) => Failure::Unreachable,
+        };
+        self.target_failed(Outcome::Failed, &Refusal::no_answer(failure));
+    }
+
+    /// Takes the head of a provider's answer: 0 read its body, 1 it is a stream, 2 drop it and go on.
+    pub fn head(&mut self, status: u16, lines: &str) -> u8 {
+        let Some(call) = &self.call else {
+            return 2;
+        };
+        let streams = call.envelope.as_ref().is_some_and(|envelope| envelope.stream);
+        let show_usage = call.envelope.as_ref().is_some_and(|envelope| envelope.show_usage);
+        match answer::judge(status, lines, streams) {
+            Verdict::Whole(content_type) => {
+                self.answered(status, &content_type);
+                0
+            }
+            Verdict::Stream => {
+                self.answered(200, "text/event-stream; charset=utf-8\ncache-control\nno-cache");
+                if let Some(call) = &mut self.call {
+                    call.relay = Some(Stream::new(show_usage));
+                }
+                1
+            }
+            Verdict::Failed(outcome, refusal) => {
+                self.target_failed(outcome, &refusal);
+                2
+            }
+        }
+    }
+
+    /// Takes a whole answer: whether it is one, and goes to the client.
+    pub fn whole(&mut self, body: &[u8]) -> bool {
+        let status = self.answer.status;
+        let Some(call) = &mut self.call else {
+            return false;
+        };
+        let refused = !(200..300).contains(&status);
+        let quotes = |secret: &String| memchr::memmem::find(body, secret.as_bytes()).is_some();
+        if refused && call.secret.as_ref().is_some_and(quotes) {
+            self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
+            return false;
+        }
+        let usage = match read_answer(body) {
+            _ if refused => Some(Usage::default()),
+            Ok(usage) => usage,
+            Err(_) => {
+                self.target_failed(Outcome::Failed, &Refusal::no_answer(Failure::Cut));
+                return false;
+            }
+        };
+        let counted = Tokens::new(u64::try_from(body.len().div_ceil(4)).unwrap_or(u64::MAX));
+        call.attempted(Outcome::Answered);
+        call.ended(status, usage, counted);
+        true
+    }
+
+    /// The relay that a stream passes through.
+    pub fn relay(&self) -> Option<Stream> {
+        self.call.as_ref()?.relay.clone()
+    }
+
+    /// A stream has ended: 0 by itself, 1 cut by the provider, 2 the client left.
+    pub fn streamed(&mut self, how: u8) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        if let Some(metered) = call.relay.as_ref().map(Stream::metered) {
+            let cut = how != 2 && !metered.whole;
+            call.attempted(if cut { Outcome::Failed } else { Outcome::Answered });
+            call.ended(200, metered.usage, metered.counted);
+        }
+    }
+
+    /// How the call ended, for the tenant's object.
+    pub fn settlement(&mut self) -> String {
+        let Some(call) = &mut self.call else {
+            return String::new();
+        };
+        let attempts = std::mem::take(&mut call.attempts);
+        let mut end = std::mem::take(&mut call.end);
+        end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+        let at = call.admission.as_ref().map(|admission| admission.at);
+        to_json(&Settlement { at, call: self.id.clone(), end, attempts })
     }
 }

@@ -1,15 +1,17 @@
 // The Worker's entry module: hands the platform's events to the Rust build.
 //
-// The class is written here because the runtime takes RPC only on classes that extend
-// DurableObject. Every decision is one synchronous call into Rust; what is awaited here is time.
+// Rust decides and never waits: every step of a call and of a tenant's object is one synchronous
+// call into it. JavaScript waits and never decides: here, in front.js and in glue.js.
 import { DurableObject } from "cloudflare:workers";
 import * as rust from "../../build/index.js";
+import { visit } from "./front.js";
 
-const gateway = new rust.Gateway();
+let gateway;
 
 export default {
   fetch(request, env, context) {
-    const answer = gateway.fetch(request, env, context);
+    gateway ??= new rust.Gateway(env.API_KEYS_SECRET, env.API_KEYS_SECRET_PREVIOUS);
+    const answer = visit(gateway, request, env, context);
     // A client that leaves does not end the call: what was started is settled.
     context.waitUntil(answer);
     return answer;
@@ -25,9 +27,9 @@ export class TenantObject extends DurableObject {
     this.#host = new rust.TenantHost(context.storage);
   }
 
-  // Admits and settles: decided at once, answered when durable.
-  async call(text) {
-    const reply = this.#host.call(Date.now(), text);
+  // Settles the calls that have ended, and admits one if one asks: decided at once, answered when durable.
+  async call(ask, ends) {
+    const reply = this.#host.call(Date.now(), ask, ends);
     await this.#committed();
     return reply;
   }

@@ -45,26 +45,38 @@ function pairs(lines) {
 
 // ---- the tenant's object ----
 
-// Calls `method` of the object named `name`; rejects with "timeout" if nothing came in time.
-export function callObject(namespace, name, method, text, ms) {
-  return inTime(namespace.getByName(name)[method](text), ms);
-}
+const OBJECT_MS = 5_000;
+const TRIES = 3;
+const PAUSE_MS = 50;
 
-// Whether an error is worth a new try, with a new stub: it says so, or nothing came in time.
-export function retryable(error) {
-  return error?.overloaded !== true && (error?.retryable === true || error?.message === "timeout");
+// Calls `method` of the object `name`. Every message can be said twice without harm, so one that
+// timed out or broke is said again, by a new stub; never to an object that is overloaded.
+export async function callObject(namespace, name, method, ...texts) {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await inTime(namespace.getByName(name)[method](...texts), OBJECT_MS);
+    } catch (error) {
+      const again = error?.retryable === true || error?.message === "timeout";
+      if (tried === TRIES || !again || error?.overloaded === true) throw error;
+    }
+    await scheduler.wait(PAUSE_MS << tried);
+  }
 }
 
 function inTime(promise, ms) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("timeout")), ms);
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("timeout")), ms);
+    promise.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-export function wait(ms) {
-  return scheduler.wait(ms);
 }
 
 // ---- the object's storage ----

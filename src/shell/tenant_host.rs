@@ -12,7 +12,9 @@ use crate::rows::{CallKey, CallRow, Sums, UsageKey};
 use crate::store::{self, Statement};
 use crate::tenant::{self, Config, KeyRecord, Stored, Tenant};
 use crate::units::Millis;
-use crate::wire::{CatalogUpdate, Configure, Denial, KeyUpdate, Look, Metrics, Reply, Request, Seen, TenantUpdate};
+use crate::wire::{
+    Ask, CatalogUpdate, Configure, Denial, KeyUpdate, Look, Metrics, Reply, Seen, Settlement, TenantUpdate,
+};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
@@ -42,25 +44,27 @@ impl TenantHost {
         Self { storage, tenant: None, migrated: false, armed: None, metrics: Metrics::default() }
     }
 
-    /// Admits and settles what a [`Request`] asks; the [`Reply`] may leave once [`TenantHost::commit`] has run.
+    /// Settles what has ended (`ends`, one [`Settlement`] a line) and admits the call that asks (`ask`,
+    /// an [`Ask`], or nothing); the [`Reply`] may leave once [`TenantHost::commit`] has run.
     ///
     /// # Errors
     /// The message cannot be read, or the rows cannot.
-    pub fn call(&mut self, now: f64, text: &str) -> Answer<String> {
+    pub fn call(&mut self, now: f64, ask: &str, ends: &str) -> Answer<String> {
         let now = millis(now);
-        let request: Request = read_json(text)?;
+        let ends: Vec<Settlement> = ends.lines().map(read_json).collect::<Answer<_>>()?;
+        let ask: Option<Ask> = if ask.is_empty() { None } else { Some(read_json(ask)?) };
         self.metrics.object_requests = self.metrics.object_requests.saturating_add(1);
         let Some(mut tenant) = self.tenant(now)? else {
             return Ok(to_json(&Reply::Denied(Denial::KeyUnknown)));
         };
-        for settlement in &request.settle {
+        for settlement in &ends {
             if let Err(needed) = tenant.settle(now, settlement) {
                 self.write_changes(&mut tenant)?;
                 let row = self.read_call(needed.0)?;
                 tenant.settle_row(now, settlement, row);
             }
         }
-        let reply = match &request.ask {
+        let reply = match &ask {
             None => Reply::Settled,
             Some(ask) => match tenant.admit(now, ask) {
                 Ok(admission) => {

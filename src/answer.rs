@@ -1,0 +1,95 @@
+//! What a provider's answer is worth, by its head; and the head of the answer that a client gets.
+
+use crate::health::Outcome;
+use crate::refusal::{Refusal, duration};
+use crate::units::Millis;
+use crate::wire::{Admission, Rate};
+use std::fmt::Write;
+
+/// The most of a provider's own "not now" that is believed.
+const RETRY_AFTER_MAX: Millis = Millis::from_secs(3_600);
+
+/// What the head of a provider's answer says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// A stream has begun.
+    Stream,
+    /// A body of this content type is to be read: an answer, or a refusal that is the client's own fault.
+    Whole(String),
+    /// The target failed: the next is tried, or else the client is told so.
+    Failed(Outcome, Refusal),
+}
+
+/// Judges an answer by its status and its `lines`: content-type, retry-after, retry-after-ms.
+pub fn judge(status: u16, lines: &str, streams: bool) -> Verdict {
+    let mut lines = lines.split('\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (content_type, retry_after, retry_after_ms) = (line(), line(), line());
+    let wait = retry_wait(retry_after, retry_after_ms);
+    match status {
+        200..=299 if streams && content_type.starts_with("text/event-stream") => Verdict::Stream,
+        429 => Verdict::Failed(Outcome::Busy(wait), Refusal::provider_failed(status, wait)),
+        401 | 403 => Verdict::Failed(Outcome::Failed, Refusal::provider_credentials(status)),
+        // An answer that sends elsewhere is no answer: no key follows it.
+        300..=399 => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(502, None)),
+        500.. => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(status, wait)),
+        _ => Verdict::Whole(content_type.to_owned()),
+    }
+}
+
+/// How long a provider asks to be left alone. A date is not read: no provider sends one.
+fn retry_wait(seconds: &str, millis: &str) -> Option<Millis> {
+    let millis = millis.trim().parse().ok().map(Millis::new);
+    let seconds = || seconds.trim().parse().ok().map(Millis::from_secs);
+    millis.or_else(seconds).map(|wait| wait.min(RETRY_AFTER_MAX))
+}
+
+/// The headers of an answer, as lines that alternate names and values.
+pub fn headers(id: &str, content_type: &str, target: Option<&str>, admission: Option<&Admission>) -> String {
+    let mut lines = format!("content-type\n{content_type}\nx-request-id\n{id}");
+    // Writing to a text cannot fail.
+    if let Some(target) = target {
+        let _ = write!(lines, "\nx-tollgate-target\n{target}");
+    }
+    let Some(admission) = admission else {
+        return lines;
+    };
+    if let Some(cap) = admission.output_cap {
+        let _ = write!(lines, "\nx-tollgate-output-cap\n{cap}");
+    }
+    for (kind, rate) in [("requests", admission.rates.requests), ("tokens", admission.rates.tokens)] {
+        if let Some(Rate { limit, remaining, reset }) = rate {
+            let reset = duration(reset);
+            let _ = write!(lines, "\nx-ratelimit-limit-{kind}\n{limit}\nx-ratelimit-remaining-{kind}\n{remaining}");
+            let _ = write!(lines, "\nx-ratelimit-reset-{kind}\n{reset}");
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_judged_by_its_head() {
+        let json = "application/json\n\n";
+        assert_eq!(judge(200, "text/event-stream; charset=utf-8\n\n", true), Verdict::Stream);
+        assert_eq!(judge(200, json, true), Verdict::Whole("application/json".to_owned()));
+        assert_eq!(judge(400, json, true), Verdict::Whole("application/json".to_owned()));
+        for (status, lines, outcome, told) in [
+            (429, "application/json\n2\n", Outcome::Busy(Some(Millis::from_secs(2))), 429),
+            (429, "application/json\n2\n1500", Outcome::Busy(Some(Millis::new(1_500))), 429),
+            (429, json, Outcome::Busy(None), 429),
+            (500, json, Outcome::Failed, 500),
+            (503, "text/html\n7\n", Outcome::Failed, 503),
+            (401, json, Outcome::Failed, 502),
+            (302, json, Outcome::Failed, 502),
+        ] {
+            match judge(status, lines, false) {
+                Verdict::Failed(got, refusal) => assert_eq!((got, refusal.status), (outcome, told), "{status}"),
+                other => panic!("{status}: {other:?}"),
+            }
+        }
+    }
+}

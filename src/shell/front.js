@@ -1,0 +1,137 @@
+// The front's waiting half: one visit from its request to its answer. What happens next is always
+// Rust's decision (visit.rs, call.rs); the numbers below are its answers.
+import { answer, answerBody, answerHead, body, callObject, callProvider, drop, head, relayStream } from "./glue.js";
+
+const CALL = 1, LOOK = 2, ADMIN = 3;
+const READ = 0, STREAM = 1;
+// How long the end of a call waits for a call of the same tenant to travel with.
+const LINGER_MS = 5;
+// A stream from which nothing comes for so long is taken for cut.
+const IDLE_MS = 120_000;
+
+export async function visit(gateway, request, env, context) {
+  const visit = gateway.visit(head(request), env.TENANTS !== undefined);
+  switch (visit.kind()) {
+    case CALL:
+      return serve(visit, request, env, context);
+    case LOOK:
+      return look(visit, env, context);
+    case ADMIN:
+      visit.free();
+      return gateway.admin(request, env);
+    default:
+      return speak(visit);
+  }
+}
+
+// One call: read, admitted, sent to one target after the other until one answers, settled.
+async function serve(visit, request, env, context) {
+  if (!visit.read((await body(request, visit.body_max())) ?? undefined)) return speak(visit);
+  if (!(await admitted(visit, env, context))) return speak(visit);
+  while (visit.next(secret(env, visit.secret_name()))) {
+    let response;
+    try {
+      response = await callProvider(visit.url(), visit.outgoing_headers(), visit.outgoing_body(), visit.timeout());
+    } catch (error) {
+      visit.failed(error.message === "timeout", false);
+      continue;
+    }
+    const next = visit.head(response.status, answerHead(response));
+    if (next === STREAM) return stream(visit, response, env, context);
+    if (next !== READ) {
+      drop(response);
+      continue;
+    }
+    let content;
+    try {
+      content = await answerBody(response, visit.timeout());
+    } catch (error) {
+      visit.failed(error.message === "timeout", true);
+      continue;
+    }
+    if (visit.whole(content)) {
+      settle(env, context, visit.tenant(), visit.settlement());
+      return speak(visit, content);
+    }
+  }
+  settle(env, context, visit.tenant(), visit.settlement());
+  return speak(visit);
+}
+
+function secret(env, name) {
+  const value = name === undefined ? undefined : env[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+// Asks the tenant's object; ends of earlier calls travel with the question.
+async function admitted(visit, env, context) {
+  const tenant = visit.tenant();
+  const ends = take(tenant);
+  try {
+    return visit.admitted(await callObject(env.TENANTS, tenant, "call", visit.ask(), ends));
+  } catch (error) {
+    visit.undecided(String(error?.message));
+    // It may have been admitted all the same: then it used nothing.
+    for (const end of [...ends.split("\n"), visit.settlement()]) settle(env, context, tenant, end);
+    return false;
+  }
+}
+
+function stream(visit, response, env, context) {
+  const [answer, ended] = relayStream(response, visit.relay(), visit.status(), visit.headers(), IDLE_MS);
+  const settled = async () => {
+    visit.streamed(await ended);
+    await settle(env, context, visit.tenant(), visit.settlement());
+    visit.free();
+  };
+  context.waitUntil(settled());
+  return answer;
+}
+
+// Shows a tenant something of itself, all ended calls included.
+async function look(visit, env, context) {
+  const tenant = visit.tenant();
+  const ends = take(tenant);
+  try {
+    if (ends !== "") await callObject(env.TENANTS, tenant, "call", "", ends);
+    visit.seen(await callObject(env.TENANTS, tenant, visit.method(), visit.look_text()));
+  } catch (error) {
+    visit.undecided(String(error?.message));
+    for (const end of ends.split("\n")) settle(env, context, tenant, end);
+  }
+  return speak(visit);
+}
+
+function speak(visit, content = visit.text()) {
+  const response = answer(visit.status(), visit.headers(), content);
+  visit.free();
+  return response;
+}
+
+// Ends of calls on their way to their tenant's object. Should one be lost, the call's lease ends it.
+const outbox = new Map();
+
+function take(tenant) {
+  const ends = outbox.get(tenant);
+  outbox.delete(tenant);
+  return ends === undefined ? "" : ends.join("\n");
+}
+
+// Puts an end into the outbox. The first one for a tenant waits a moment; what no call has taken
+// along by then, it sends.
+function settle(env, context, tenant, end) {
+  if (end === "") return undefined;
+  const waiting = outbox.get(tenant);
+  if (waiting !== undefined) {
+    waiting.push(end);
+    return undefined;
+  }
+  outbox.set(tenant, [end]);
+  const sent = scheduler.wait(LINGER_MS).then(() => {
+    const ends = take(tenant);
+    if (ends !== "") return callObject(env.TENANTS, tenant, "call", "", ends);
+  });
+  const kept = sent.catch((error) => console.error(`calls were not settled and are left to their leases: ${error?.message}`));
+  context.waitUntil(kept);
+  return kept;
+}

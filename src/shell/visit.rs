@@ -1,0 +1,164 @@
+//! One visit to the gateway: what it asks for, how far it has come, and what its answer is.
+//!
+//! JavaScript drives it (`front.js`); every step here is synchronous. The part that is a call to a
+//! model is in [`call`](super::call).
+
+use super::call::Call;
+use super::object::to_json;
+use crate::dialect::Endpoint;
+use crate::dialect::openai::write::{model, models_list};
+use crate::key::{Presented, TenantId};
+use crate::refusal::Refusal;
+use crate::wire::{Look, Seen};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// What a visit is for; the numbers are known to `front.js`.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Its answer is there.
+    Answered = 0,
+    /// A call to a model.
+    Call = 1,
+    /// A tenant's look at itself.
+    Look = 2,
+    /// An administrator.
+    Admin = 3,
+}
+
+/// One visit, from its request's head to its answer.
+#[wasm_bindgen]
+pub struct Visit {
+    kind: Kind,
+    /// What the client gets as `x-request-id`.
+    pub(super) id: String,
+    pub(super) answer: Answer,
+    presented: Option<Presented>,
+    pub(super) call: Option<Call>,
+    method: &'static str,
+    /// The one model that is asked for.
+    wanted: Option<String>,
+}
+
+/// An answer: `headers` are lines that alternate names and values.
+#[derive(Default)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: String,
+    pub(super) text: String,
+}
+
+impl Visit {
+    fn new(kind: Kind, id: String) -> Self {
+        let answer = Answer::default();
+        Self { kind, id, answer, presented: None, call: None, method: "", wanted: None }
+    }
+
+    pub(super) fn refused(id: String, refusal: &Refusal) -> Self {
+        let mut visit = Self::new(Kind::Answered, id);
+        visit.refuse(refusal);
+        visit
+    }
+
+    pub(super) fn shown(id: String, text: String) -> Self {
+        let mut visit = Self::new(Kind::Answered, id);
+        visit.show(text);
+        visit
+    }
+
+    pub(super) fn admin(id: String) -> Self {
+        Self::new(Kind::Admin, id)
+    }
+
+    pub(super) fn call(id: String, presented: Presented, endpoint: Endpoint) -> Self {
+        let call = Some(Call::new(endpoint));
+        Self { presented: Some(presented), call, ..Self::new(Kind::Call, id) }
+    }
+
+    pub(super) fn look(id: String, presented: Presented, method: &'static str, wanted: Option<String>) -> Self {
+        Self { presented: Some(presented), method, wanted, ..Self::new(Kind::Look, id) }
+    }
+
+    pub(super) fn presented(&self) -> Option<&Presented> {
+        self.presented.as_ref()
+    }
+
+    /// Makes a refusal the answer.
+    pub(super) fn refuse(&mut self, refusal: &Refusal) {
+        let mut headers = format!("content-type\napplication/json\nx-request-id\n{}", self.id);
+        for (name, value) in refusal.headers() {
+            headers.push_str(&format!("\n{name}\n{value}"));
+        }
+        self.answer = Answer { status: refusal.status, headers, text: refusal.body() };
+    }
+
+    /// Makes a JSON text the answer.
+    fn show(&mut self, text: String) {
+        let headers = format!("content-type\napplication/json\nx-request-id\n{}", self.id);
+        self.answer = Answer { status: 200, headers, text };
+    }
+}
+
+#[wasm_bindgen]
+impl Visit {
+    /// What it is for: 0 answered, 1 a call, 2 a look, 3 an administrator.
+    pub fn kind(&self) -> u8 {
+        self.kind as u8
+    }
+
+    /// The tenant it belongs to.
+    pub fn tenant(&self) -> String {
+        self.presented.as_ref().map(|presented| &presented.tenant).map(TenantId::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// The answer's status.
+    pub fn status(&self) -> u16 {
+        self.answer.status
+    }
+
+    /// The answer's headers, as lines that alternate names and values.
+    pub fn headers(&self) -> String {
+        self.answer.headers.clone()
+    }
+
+    /// The answer's body, where it is ours.
+    pub fn text(&self) -> String {
+        self.answer.text.clone()
+    }
+
+    /// The object's method that a look calls.
+    pub fn method(&self) -> String {
+        self.method.to_owned()
+    }
+
+    /// What a look asks of the object.
+    pub fn look_text(&self) -> String {
+        let Some(Presented { key, hash, .. }) = self.presented.clone() else {
+            return String::new();
+        };
+        to_json(&Look { key, hash })
+    }
+
+    /// Makes what the object showed the answer.
+    pub fn seen(&mut self, reply: &str) {
+        let shown = match serde_json::from_str(reply) {
+            Ok(Seen::Shown(shown)) => shown,
+            Ok(Seen::Denied(denial)) => return self.refuse(&Refusal::denied(denial, "")),
+            Err(_) => return self.refuse(&Refusal::no_decision()),
+        };
+        if self.method != "models" {
+            return self.show(shown.to_string());
+        }
+        let ids: Vec<&str> = shown.as_array().into_iter().flatten().filter_map(|id| id.as_str()).collect();
+        match self.wanted.as_deref() {
+            None => self.show(models_list(ids, 0)),
+            Some(wanted) if ids.contains(&wanted) => self.show(model(wanted, 0)),
+            Some(wanted) => self.refuse(&Refusal::no_model(wanted)),
+        }
+    }
+
+    /// The object gave no answer: nothing was decided.
+    pub fn undecided(&mut self, why: &str) {
+        worker::console_error!("the tenant's object did not answer: {why}");
+        self.refuse(&Refusal::no_decision());
+    }
+}
