@@ -166,6 +166,11 @@ impl Visit {
         false
     }
 
+    /// Whether the client asks for a stream.
+    pub fn streams(&self) -> bool {
+        self.call.as_ref().and_then(|call| call.envelope.as_ref()).is_some_and(|envelope| envelope.stream)
+    }
+
     /// The name of the secret that the next target needs, if it needs one.
     pub fn secret_name(&self) -> Option<String> {
         let call = self.call.as_ref()?;
@@ -236,7 +241,7 @@ impl Visit {
         let Some(call) = &self.call else {
             return 2;
         };
-        let streams = call.envelope.as_ref().is_some_and(|envelope| envelope.stream);
+        let streams = self.streams();
         let show_usage = call.envelope.as_ref().is_some_and(|envelope| envelope.show_usage);
         match answer::judge(status, lines, streams) {
             Verdict::Whole(content_type) => {

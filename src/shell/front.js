@@ -1,6 +1,6 @@
 // The front's waiting half: one visit from its request to its answer. What happens next is always
 // Rust's decision (visit.rs, call.rs); the numbers below are its answers.
-import { answer, answerBody, answerHead, body, callObject, callProvider, drop, head, relayStream } from "./glue.js";
+import { answer, answerBody, answerHead, body, callObject, callProvider, drop, head, late, relayStream } from "./glue.js";
 
 const CALL = 1, LOOK = 2, ADMIN = 3;
 const READ = 0, STREAM = 1;
@@ -28,12 +28,13 @@ export async function visit(gateway, request, env, context) {
 async function serve(visit, request, env, context) {
   if (!visit.read((await body(request, visit.body_max())) ?? undefined)) return speak(visit);
   if (!(await admitted(visit, env, context))) return speak(visit);
+  const streams = visit.streams();
   while (visit.next(secret(env, visit.secret_name()))) {
     let response;
     try {
-      response = await callProvider(visit.url(), visit.outgoing_headers(), visit.outgoing_body(), visit.timeout());
+      response = await callProvider(visit.url(), visit.outgoing_headers(), visit.outgoing_body(), visit.timeout(), streams);
     } catch (error) {
-      visit.failed(error.message === "timeout", false);
+      visit.failed(late(error), false);
       continue;
     }
     const next = visit.head(response.status, answerHead(response));
@@ -44,9 +45,9 @@ async function serve(visit, request, env, context) {
     }
     let content;
     try {
-      content = await answerBody(response, visit.timeout());
+      content = await answerBody(response, visit.timeout(), streams);
     } catch (error) {
-      visit.failed(error.message === "timeout", true);
+      visit.failed(late(error), true);
       continue;
     }
     if (visit.whole(content)) {

@@ -5,15 +5,9 @@
 // Method, address and the headers that the gateway reads, as lines.
 export function head(request) {
   const headers = request.headers;
-  const header = (name) => headers.get(name) ?? "";
-  return [
-    request.method,
-    request.url,
-    header("authorization"),
-    header("x-api-key"),
-    header("api-key"),
-    header("content-encoding"),
-  ].join("\n");
+  const authorization = headers.get("authorization");
+  const keys = authorization === null ? `\n${headers.get("x-api-key") ?? ""}\n${headers.get("api-key") ?? ""}` : `${authorization}\n\n`;
+  return `${request.method}\n${request.url}\n${keys}\n${headers.get("content-encoding") ?? ""}`;
 }
 
 // The body, or null if it has more than `max` bytes. A body of known length is read in one go.
@@ -33,14 +27,16 @@ export async function body(request, max) {
 
 // An answer; `headers` alternate names and values.
 export function answer(status, headers, content) {
-  return new Response(content, { status, headers: pairs(headers) });
+  return new Response(content, { status, headers: record(headers) });
 }
 
-function pairs(lines) {
+// Lines that alternate names and values as an object: the runtime takes that for half the cost of a
+// list of pairs.
+function record(lines) {
   const parts = lines.split("\n");
-  const list = [];
-  for (let at = 0; at + 1 < parts.length; at += 2) list.push([parts[at], parts[at + 1]]);
-  return list;
+  const headers = {};
+  for (let at = 0; at + 1 < parts.length; at += 2) headers[parts[at]] = parts[at + 1];
+  return headers;
 }
 
 // ---- the tenant's object ----
@@ -101,26 +97,35 @@ export function write(storage, statements, texts) {
 
 // ---- providers ----
 
-// Calls a provider: resolves to its response as soon as the head is there.
-export async function callProvider(url, headers, content, ms) {
+// Calls a provider: resolves to its response as soon as the head is there. A whole answer has its
+// body in the same time; a stream has only its head in time.
+export async function callProvider(url, headers, content, ms, streams) {
+  const init = { method: "POST", headers: record(headers), body: content, redirect: "manual" };
+  if (!streams) return fetch(url, { ...init, signal: AbortSignal.timeout(ms) });
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(new Error("timeout")), ms);
+  const timer = setTimeout(() => abort.abort(new DOMException("timeout", "TimeoutError")), ms);
   try {
-    return await fetch(url, { method: "POST", headers: pairs(headers), body: content, signal: abort.signal, redirect: "manual" });
+    return await fetch(url, { ...init, signal: abort.signal });
   } finally {
     clearTimeout(timer);
   }
 }
 
+// Whether an error is that time ran out.
+export function late(error) {
+  return error?.name === "TimeoutError" || error?.message === "timeout";
+}
+
 // The headers of a provider's answer that matter, as lines.
 export function answerHead(response) {
   const header = (name) => response.headers.get(name) ?? "";
-  return [header("content-type"), header("retry-after"), header("retry-after-ms"), header("x-request-id")].join("\n");
+  if (response.ok) return header("content-type");
+  return `${header("content-type")}\n${header("retry-after")}\n${header("retry-after-ms")}`;
 }
 
 // The whole body of an answer.
-export async function answerBody(response, ms) {
-  return new Uint8Array(await inTime(response.arrayBuffer(), ms));
+export async function answerBody(response, ms, streams) {
+  return new Uint8Array(await (streams ? inTime(response.arrayBuffer(), ms) : response.arrayBuffer()));
 }
 
 // Lets go of an answer that nobody reads.
@@ -128,9 +133,10 @@ export function drop(response) {
   response.body?.cancel().catch(() => {});
 }
 
-// How much of a stream is drawn in without waking anybody, and how long after a chunk the next one
-// is waited for when they come fast.
-const AHEAD_BYTES = 16_384;
+// How much of a stream is drawn in at a time without waking anybody, how much of it may wait to be
+// read, and how long after a chunk the next one is waited for when they come fast.
+const BLOCK_BYTES = 16_384;
+const AHEAD_BYTES = 65_536;
 const FAST_MS = 2;
 
 // Passes a stream on through `relay` (push, over, finish): the client's response, and a promise of
@@ -138,7 +144,7 @@ const FAST_MS = 2;
 export function relayStream(response, relay, status, headers, idleMs) {
   const { readable, writable } = new IdentityTransformStream();
   const ended = pump(response.body, writable.getWriter(), relay, idleMs);
-  return [new Response(readable, { status, headers: pairs(headers) }), ended];
+  return [new Response(readable, { status, headers: record(headers) }), ended];
 }
 
 // Each chunk that JavaScript reads costs several times what it costs the runtime to pass it on, and
@@ -150,7 +156,7 @@ async function pump(body, writer, relay, idleMs) {
   const drawn = draw(ahead.getReader({ mode: "byob" }));
   const reader = behind.getReader({ mode: "byob" });
   const watch = watchdog(idleMs, () => reader.cancel().catch(() => {}));
-  let buffer = new ArrayBuffer(AHEAD_BYTES);
+  let buffer = new ArrayBuffer(BLOCK_BYTES);
   let last = 0;
   let ended = 0;
   try {
@@ -180,20 +186,19 @@ async function pump(body, writer, relay, idleMs) {
   return ended;
 }
 
-// Draws one block ahead; the next only once the reader has come as far, so that a slow client holds
-// the provider back.
+// Draws blocks in as long as little of it waits to be read, so that a slow client holds the provider
+// back.
 function draw(reader) {
-  let drawn = 0;
-  let read = 0;
+  let waiting = 0;
   let idle = false;
   const next = () => {
     idle = false;
-    reader.readAtLeast(AHEAD_BYTES, new Uint8Array(AHEAD_BYTES)).then(
+    reader.readAtLeast(BLOCK_BYTES, new Uint8Array(BLOCK_BYTES)).then(
       (step) => {
-        if (step.done || step.value.byteLength < AHEAD_BYTES) return;
-        drawn += step.value.byteLength;
+        if (step.done || step.value.byteLength < BLOCK_BYTES) return;
+        waiting += BLOCK_BYTES;
         idle = true;
-        if (read >= drawn) next();
+        if (waiting < AHEAD_BYTES) next();
       },
       () => {},
     );
@@ -201,8 +206,8 @@ function draw(reader) {
   next();
   return {
     more(bytes) {
-      read += bytes;
-      if (idle && read >= drawn) next();
+      waiting -= bytes;
+      if (idle && waiting < AHEAD_BYTES) next();
     },
     stop: () => reader.cancel().catch(() => {}),
   };
