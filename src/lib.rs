@@ -1,4 +1,43 @@
 //! Tollgate: an AI gateway on Cloudflare Workers whose limits and budgets are exact.
+//!
+//! A stateless front Worker checks a key and passes bytes; the tenant's Durable Object alone decides
+//! whether a call may go out and what it is billed. The object is single-threaded and keeps its own
+//! SQLite, so a check, its reservation and its count are one step that nothing can come between.
+//!
+//! # One call's life
+//!
+//! 1. The front reads the request's head and checks the key's MAC, without I/O ([`key`]).
+//! 2. It reads the body's envelope: model, stream, output caps, choices ([`dialect`]).
+//! 3. The tenant's object admits it: key, model, every limit at once; what it may cost is held
+//!    ([`tenant`], [`limits`], [`fit`], [`price`]). The answer leaves when its ledger row is durable
+//!    ([`rows`], [`store`]).
+//! 4. The front calls the targets in their order ([`route`], [`health`]) with the request spliced for
+//!    each, until one answers ([`answer`]).
+//! 5. A stream passes frame by frame and is metered on the way ([`sse`], [`relay`]).
+//! 6. The call is settled: its hold becomes its bill, once, whatever is repeated ([`ledger`]). The
+//!    settlement travels with the tenant's next call, or waits 5 ms.
+//! 7. A call nobody settles ends at its lease, billed at what it held, until somebody does.
+//! 8. The tenant reads its limits and sums at any time ([`usage`]).
+//!
+//! # Reading order
+//!
+//! The modules below stand in it: units and documents first, then what decides who may spend, then
+//! what reads what was said, and last where both meet. `shell` is the platform.
+//!
+//! # What is true of the whole
+//!
+//! - No module but `shell` names the platform: the rest has no I/O, no clock and no randomness, and
+//!   runs natively. Time is an argument.
+//! - Who may spend ([`tenant`] and what it uses) and what was said ([`relay`], [`sse`], [`dialect`])
+//!   do not know one another.
+//! - A refusal changes nothing; all checks come before the first change.
+//! - For every limit and instant, settled + held is at most the limit, unless a provider bills more
+//!   than was held. Time never runs backwards.
+//! - Memory is a cache of the rows: a tenant rebuilt from them decides as the one before.
+//! - Only [`refusal`] knows statuses. Only [`store`] knows the object's SQL.
+//! - Secrets are types that do not print.
+//!
+//! `tests/laws.rs` proves these on random histories, `tests/tidy.rs` what is about the text itself.
 #![cfg_attr(
     test,
     allow(
