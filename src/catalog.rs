@@ -212,7 +212,9 @@ fn read_model(field: &Field<'_>, providers: &BTreeMap<String, Provider>) -> Resu
     for target in list.list(TARGETS_MAX)? {
         let mut parts = target.fields()?;
         let provider = parts.required("provider")?;
-        let model = parts.required("model")?.text(NAME_BYTES_MAX)?.to_owned();
+        let model = parts.required("model")?;
+        check_name(model.text(NAME_BYTES_MAX)?, &model, true)?;
+        let model = model.text(NAME_BYTES_MAX)?.to_owned();
         parts.finish()?;
         let name = provider.text(NAME_BYTES_MAX)?;
         if !providers.contains_key(name) {

@@ -138,6 +138,17 @@ impl Refusal {
         Self { retry: Some(true), retry_after: Some(Millis::from_secs(1)), ..refusal }
     }
 
+    /// The gateway itself failed.
+    pub fn crashed() -> Self {
+        let refusal = Self::new(
+            500,
+            "server_error",
+            None,
+            "The gateway failed to answer this call. Its operator finds it in the log by the request id.",
+        );
+        Self { retry: None, ..refusal }
+    }
+
     /// No provider could be reached, or none answered in time, or its answer was cut.
     pub fn no_answer(failure: Failure) -> Self {
         let (status, code, what) = match failure {

@@ -192,7 +192,7 @@ impl Visit {
             self.give_up(&Refusal::not_set_up(&format!("the secret {name}"), &remedy));
             return false;
         }
-        call.secret = secret;
+        call.secret = secret.map(|secret| secret.trim().to_owned());
         true
     }
 
@@ -224,6 +224,12 @@ impl Visit {
     pub fn timeout(&self) -> u32 {
         let timeout = self.call.as_ref().and_then(Call::hop).map(|hop| hop.timeout.get());
         timeout.and_then(|timeout| u32::try_from(timeout).ok()).unwrap_or(u32::MAX)
+    }
+
+    /// Something went wrong that should not: the call is over.
+    pub fn crashed(&mut self, why: &str) {
+        worker::console_error!("a call ended in an error of the gateway: {why}");
+        self.give_up(&Refusal::crashed());
     }
 
     /// There is no answer: its time ran out (`late`), it broke off (`begun`), or there was no connection.

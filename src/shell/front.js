@@ -13,7 +13,7 @@ export async function visit(gateway, request, env, context) {
   const visit = gateway.visit(head(request), env.TENANTS !== undefined);
   switch (visit.kind()) {
     case CALL:
-      return serve(visit, request, env, context);
+      return serve(visit, request, env, context).catch((error) => crashed(visit, error, env, context));
     case LOOK:
       return look(visit, env, context);
     case ADMIN:
@@ -55,6 +55,13 @@ async function serve(visit, request, env, context) {
       return speak(visit, content);
     }
   }
+  settle(env, context, visit.tenant(), visit.settlement());
+  return speak(visit);
+}
+
+// What nobody foresaw is an answer too, and the call is settled.
+function crashed(visit, error, env, context) {
+  visit.crashed(String(error?.message));
   settle(env, context, visit.tenant(), visit.settlement());
   return speak(visit);
 }

@@ -161,10 +161,11 @@ async function pump(body, writer, relay, idleMs) {
   let ended = 0;
   try {
     while (!relay.over()) {
+      watch.listen(true);
       const step = await reader.read(new Uint8Array(buffer)).catch(() => null);
+      watch.listen(false);
       if (step === null || watch.barked) ended = 1;
       if (step === null || step.done) break;
-      watch.seen();
       buffer = step.value.buffer;
       // What is written is kept by the runtime until it is sent, so it is never the buffer itself.
       const bytes = relay.push(step.value) ?? step.value.slice();
@@ -213,20 +214,25 @@ function draw(reader) {
   };
 }
 
-// Calls `bark` when nothing was seen for `ms`, at the latest after twice that.
+// Calls `bark` when it has listened for `ms` in vain, at the latest after twice that. A client that
+// is slow to read is not the provider's silence.
 function watchdog(ms, bark) {
-  let quiet = false;
-  const watch = {
-    barked: false,
-    seen: () => (quiet = false),
-    stop: () => clearInterval(timer),
-  };
+  let listening = false;
+  let heard = true;
   const timer = setInterval(() => {
-    if (quiet) {
+    if (listening && !heard) {
       watch.barked = true;
       bark();
     }
-    quiet = true;
+    heard = false;
   }, ms);
+  const watch = {
+    barked: false,
+    listen(on) {
+      listening = on;
+      heard = true;
+    },
+    stop: () => clearInterval(timer),
+  };
   return watch;
 }

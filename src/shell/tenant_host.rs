@@ -29,6 +29,8 @@ pub struct TenantHost {
     storage: JsValue,
     tenant: Option<Tenant>,
     migrated: bool,
+    /// Whether changes of the turn under way were lost with memory: nobody may be told they are durable.
+    lost: bool,
     /// When the alarm goes off; `None`: none was set since the object started.
     armed: Option<Millis>,
     metrics: Metrics,
@@ -41,7 +43,7 @@ impl TenantHost {
     /// A host over the object's `storage`; nothing is read yet.
     #[wasm_bindgen(constructor)]
     pub fn new(storage: JsValue) -> Self {
-        Self { storage, tenant: None, migrated: false, armed: None, metrics: Metrics::default() }
+        Self { storage, tenant: None, migrated: false, lost: false, armed: None, metrics: Metrics::default() }
     }
 
     /// Settles what has ended (`ends`, one [`Settlement`] a line) and admits the call that asks (`ask`,
@@ -83,10 +85,15 @@ impl TenantHost {
     /// # Errors
     /// The rows could not be written: memory is dropped, and nothing of the turn has happened.
     pub fn commit(&mut self) -> Answer<Option<f64>> {
+        if std::mem::take(&mut self.lost) {
+            return Err(failed("the rows could not be written; ask again"));
+        }
         let Some(mut tenant) = self.tenant.take() else {
             return Ok(None);
         };
-        self.write_changes(&mut tenant)?;
+        let written = self.write_changes(&mut tenant);
+        self.lost = false;
+        written?;
         let next = tenant.next_alarm();
         self.tenant = Some(tenant);
         match (next, self.armed) {
@@ -216,11 +223,13 @@ impl TenantHost {
 
     fn write_changes(&mut self, tenant: &mut Tenant) -> Answer<()> {
         let changes = tenant.take_changes();
-        if !changes.is_empty() {
-            self.metrics.commits = self.metrics.commits.saturating_add(1);
-            self.write(&store::write(&changes))?;
+        if changes.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.metrics.commits = self.metrics.commits.saturating_add(1);
+        let written = self.write(&store::write(&changes));
+        self.lost |= written.is_err();
+        written
     }
 
     fn write(&mut self, statements: &[Statement]) -> Answer<()> {
