@@ -2,7 +2,7 @@
 
 use crate::health::Outcome;
 use crate::refusal::{Refusal, duration};
-use crate::units::Millis;
+use crate::units::{Millis, Tokens};
 use crate::wire::{Admission, Rate};
 use std::fmt::Write;
 
@@ -27,12 +27,14 @@ pub fn judge(status: u16, lines: &str, streams: bool) -> Verdict {
     let (content_type, retry_after, retry_after_ms) = (line(), line(), line());
     let wait = retry_wait(retry_after, retry_after_ms);
     match status {
-        200..=299 if streams && content_type.starts_with("text/event-stream") => Verdict::Stream,
+        200 if streams && content_type.starts_with("text/event-stream") => Verdict::Stream,
         429 => Verdict::Failed(Outcome::Busy(wait), Refusal::provider_failed(status, wait)),
+        // 402 is the operator's balance at the provider, 408 the provider's own patience.
+        402 | 408 => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(502, wait)),
         401 | 403 => Verdict::Failed(Outcome::Failed, Refusal::provider_credentials(status)),
         // An answer that sends elsewhere is no answer: no key follows it.
-        300..=399 => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(502, None)),
-        500.. => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(status, wait)),
+        300..=399 | 600.. => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(502, None)),
+        500..=599 => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(status, wait)),
         _ => Verdict::Whole(content_type.to_owned()),
     }
 }
@@ -45,23 +47,32 @@ fn retry_wait(seconds: &str, millis: &str) -> Option<Millis> {
 }
 
 /// The headers of an answer, as lines that alternate names and values.
-pub fn headers(id: &str, content_type: &str, target: Option<&str>, admission: Option<&Admission>) -> String {
+///
+/// `cap`: the output cap that was set in place of what the client asked for.
+pub fn headers(
+    id: &str,
+    content_type: &str,
+    target: Option<&str>,
+    cap: Option<Tokens>,
+    admission: Option<&Admission>,
+) -> String {
     let mut lines = format!("content-type\n{content_type}\nx-request-id\n{id}");
     // Writing to a text cannot fail.
     if let Some(target) = target {
         let _ = write!(lines, "\nx-tollgate-target\n{target}");
     }
+    if let Some(cap) = cap {
+        let _ = write!(lines, "\nx-tollgate-output-cap\n{cap}");
+    }
     let Some(admission) = admission else {
         return lines;
     };
-    if let Some(cap) = admission.output_cap {
-        let _ = write!(lines, "\nx-tollgate-output-cap\n{cap}");
-    }
     for (kind, rate) in [("requests", admission.rates.requests), ("tokens", admission.rates.tokens)] {
         if let Some(Rate { limit, remaining, reset }) = rate {
-            let reset = duration(reset);
             let _ = write!(lines, "\nx-ratelimit-limit-{kind}\n{limit}\nx-ratelimit-remaining-{kind}\n{remaining}");
-            let _ = write!(lines, "\nx-ratelimit-reset-{kind}\n{reset}");
+            if let Some(reset) = reset.map(duration) {
+                let _ = write!(lines, "\nx-ratelimit-reset-{kind}\n{reset}");
+            }
         }
     }
     lines
@@ -85,6 +96,8 @@ mod tests {
             (503, "text/html\n7\n", Outcome::Failed, 503),
             (401, json, Outcome::Failed, 502),
             (302, json, Outcome::Failed, 502),
+            (402, json, Outcome::Failed, 502),
+            (999, json, Outcome::Failed, 502),
         ] {
             match judge(status, lines, false) {
                 Verdict::Failed(got, refusal) => assert_eq!((got, refusal.status), (outcome, told), "{status}"),

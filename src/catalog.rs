@@ -49,7 +49,7 @@ pub struct Provider {
     pub secret: Option<String>,
     /// The field that carries an output cap which the client did not set itself.
     pub output_cap: CapField,
-    /// How long the first byte of an answer may take.
+    /// How long a whole answer may take, and the first byte of a stream.
     pub timeout: Millis,
 }
 

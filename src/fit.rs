@@ -14,8 +14,6 @@ pub struct Wish {
     each: Tokens,
     /// How many answers.
     choices: u64,
-    /// Whether the client set a cap itself.
-    capped: bool,
 }
 
 /// The output that a call may have.
@@ -25,7 +23,7 @@ pub struct Output {
     pub wanted: Tokens,
     /// What is held, for each answer.
     pub each: Tokens,
-    /// The cap to be set; `None`: the client's own stands.
+    /// The cap that the request must carry; `None`: no limit asks for one.
     pub cap: Option<Tokens>,
     /// What is left for each answer, where that is too little.
     pub affordable: Option<Tokens>,
@@ -34,13 +32,12 @@ pub struct Output {
 impl Wish {
     /// What `ask` wishes for: its own cap, or the most that the model answers.
     pub fn of(ask: &Ask, model: &Model) -> Self {
-        let capped = ask.output_cap.is_some();
         let each = match ask.output_cap {
             _ if !ask.output => Tokens::ZERO,
             None => model.output_bound(),
             Some(cap) => model.max_output.map_or(cap, |max| cap.min(max)),
         };
-        Self { each, choices: ask.choices, capped }
+        Self { each, choices: ask.choices }
     }
 
     /// What of it the limits allow. Where they have less left, the cap is lowered as far as the
@@ -62,7 +59,7 @@ impl Wish {
         let affordable = limits.affordable_output(now, caller, input, price);
         let affordable = affordable.map(|all| Tokens::new(all.get().checked_div(self.choices).unwrap_or(0)));
         let Some(affordable) = affordable.filter(|affordable| *affordable < wanted) else {
-            return Output { cap: (!self.capped).then_some(wanted), ..unbound };
+            return Output { cap: Some(wanted), ..unbound };
         };
         let least = fit_min.min(wanted);
         match on_shortfall {

@@ -23,6 +23,8 @@ pub struct Ledger {
     ended: BTreeMap<CallKey, CallRow>,
     names: HashMap<String, CallKey>,
     leases: BTreeSet<(Millis, CallKey)>,
+    /// Calls that ended before they were heard of: their names, and when that was.
+    forestalled: HashMap<String, Millis>,
     flushed: CallKey,
     last: CallKey,
     flush_at: usize,
@@ -35,7 +37,7 @@ pub enum Found {
     Open(CallRow),
     /// A call that had expired, which it corrected: its row, and the end that it had.
     Expired(CallRow, End),
-    /// A call that was settled before: nothing is to be done.
+    /// A call that was settled before, or another's place: nothing is to be done.
     Settled,
     /// Nothing in memory: the call's row is to be read.
     NotHere,
@@ -80,6 +82,17 @@ impl Ledger {
         self.open.get(at).or_else(|| self.ended.get(at))
     }
 
+    /// Notes that the call named `call` has ended before it was heard of.
+    pub fn forestall(&mut self, now: Millis, call: &str) {
+        self.forestalled.retain(|_, noted| noted.plus(REMEMBERED.times(4)) > now);
+        self.forestalled.insert(call.to_owned(), now);
+    }
+
+    /// Whether the call named `call` has ended before it was heard of.
+    pub fn forestalled(&self, call: &str) -> bool {
+        self.forestalled.contains_key(call)
+    }
+
     /// Takes up a call that was just admitted.
     pub fn insert(&mut self, row: CallRow) {
         self.names.insert(row.call.clone(), row.at);
@@ -98,7 +111,11 @@ impl Ledger {
     }
 
     /// Gives the call at `at` its end, once.
-    pub fn settle(&mut self, at: CallKey, end: End) -> Found {
+    pub fn settle(&mut self, at: CallKey, call: &str, end: End) -> Found {
+        let theirs = |row: &&CallRow| row.call != call;
+        if self.open.get(&at).or_else(|| self.ended.get(&at)).filter(theirs).is_some() {
+            return Found::Settled;
+        }
         if let Some(mut row) = self.open.remove(&at) {
             self.leases.remove(&(row.lease_ends, at));
             row.state = State::Settled;

@@ -190,10 +190,15 @@ impl Refusal {
         let Some(worst) = blocks.iter().max_by_key(|block| (block.cause, block.wait)) else {
             return Self::no_decision();
         };
+        // What is said is about the limits that last longest: the others do not matter until then.
+        let blocks_all = blocks;
+        let blocks: Vec<&Block> = blocks.iter().filter(|block| block.cause == worst.cause).collect();
         let dimension = if worst.what.ends_with("tokens") { "tokens" } else { "requests" };
         let names: Vec<_> = blocks.iter().map(|block| format!("{:?}", block.name)).collect();
         let names = names.join(", ");
-        let wait = blocks.iter().filter_map(|block| block.wait).max();
+        // One that is never over makes the others' waits idle.
+        let endless = worst.cause >= Cause::Exhausted && blocks.iter().any(|block| block.wait.is_none());
+        let wait = blocks.iter().filter_map(|block| block.wait).max().filter(|_| !endless);
         let (kind, code, text) = match worst.cause {
             Cause::Never => {
                 (dimension, "request_exceeds_limit", format!("This request is larger than {names} could ever hold."))
@@ -219,14 +224,14 @@ impl Refusal {
             Cause::Reserved => Some(wait.unwrap_or(RETRY_WORTH).min(RETRY_WORTH)),
             Cause::Busy => Some(Millis::from_secs(1)),
         };
-        if let Some(wait) = wait.filter(|_| worst.cause != Cause::Busy) {
+        if let Some(wait) = retry_after.or(wait).filter(|_| worst.cause != Cause::Busy) {
             message.push_str(&format!(" Try again in {}.", duration(wait)));
         }
         let worth = retry_after.is_some_and(|wait| wait <= RETRY_WORTH);
         let retry = worth && !matches!(worst.cause, Cause::Never | Cause::Exhausted);
         let mut refusal = Self::new(429, kind, Some(code), message);
         (refusal.retry, refusal.retry_after) = (Some(retry), retry_after);
-        refusal.extra.insert("limits".to_owned(), blocks.iter().map(document).collect());
+        refusal.extra.insert("limits".to_owned(), blocks_all.iter().map(document).collect());
         if let Some(affordable) = affordable {
             refusal.extra.insert("affordable_output_tokens".to_owned(), json!(affordable));
         }

@@ -141,6 +141,11 @@ pub enum Grain {
 impl Grain {
     /// Every grain with the number it is stored as.
     pub const ALL: [(Self, u8); 4] = [(Self::Hour, 0), (Self::Day, 1), (Self::Month, 2), (Self::Lifetime, 3)];
+
+    /// The number it is stored as.
+    pub fn number(self) -> u8 {
+        Self::ALL.iter().find(|(grain, _)| *grain == self).map_or(0, |(_, number)| *number)
+    }
 }
 
 /// Which calls a usage row sums up.

@@ -11,6 +11,7 @@ use crate::rows::{CallKey, CallRow, Change, End, Grain, HealthRow, State, Sums, 
 use crate::units::{Millis, NanoUsd, Tokens};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The tables, by version: each is run once, in order.
 pub const MIGRATIONS: [&str; 1] = [include_str!("../migrations/tenant/0001_init.sql")];
@@ -68,12 +69,14 @@ pub type Statement = (&'static str, String);
 
 /// The statements that write `changes`, to be run together.
 pub fn write(changes: &[Change]) -> Vec<Statement> {
-    let (mut opened, mut ended) = (Vec::new(), Vec::new());
+    let mut opened = Vec::new();
+    // A call that expires and is settled in one turn ends twice: the last end stands.
+    let mut ended = BTreeMap::new();
     let (mut usage, mut health, mut facts) = (Vec::new(), Vec::new(), Vec::new());
     for change in changes {
         match change {
             Change::Opened(row) => opened.push(opened_row(row)),
-            Change::Ended(row) => ended.extend(ended_row(row)),
+            Change::Ended(row) => ended.extend(ended_row(row).map(|columns| (row.at, columns))),
             Change::Usage(key, sums) => usage.push(usage_row(key, sums)),
             Change::Health(row) => health.push((row.target.as_str(), row.rests_until, row.rests)),
             Change::Flushed(place) => facts.push((FLUSHED, place.get().to_string())),
@@ -81,7 +84,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
     }
     let mut statements = Vec::new();
     push(&mut statements, OPENED_WRITE, &opened);
-    push(&mut statements, ENDED_WRITE, &ended);
+    push(&mut statements, ENDED_WRITE, &ended.into_values().collect::<Vec<_>>());
     push(&mut statements, USAGE_WRITE, &usage);
     push(&mut statements, HEALTH_WRITE, &health);
     push(&mut statements, FACT_WRITE, &facts);
@@ -132,9 +135,8 @@ fn ended_row(row: &CallRow) -> Option<impl Serialize + use<'_>> {
 }
 
 fn usage_row<'a>(key: &'a UsageKey, sums: &Sums) -> impl Serialize + use<'a> {
-    let grain = Grain::ALL.iter().find(|(grain, _)| *grain == key.grain).map_or(0, |(_, number)| *number);
     (
-        grain,
+        key.grain.number(),
         key.start,
         &key.key,
         key.model.as_str(),

@@ -5,7 +5,7 @@
 
 use crate::catalog::{Catalog, Model};
 use crate::fit::Wish;
-use crate::health::Health;
+use crate::health::{Health, Standing};
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::ledger::{self, Found, Ledger};
 use crate::limits::{Caller, InputBound, Limits, Load};
@@ -15,7 +15,7 @@ use crate::route;
 use crate::rows::{CallKey, CallRow, Change, End, Grain, HealthRow, State, Sums, UsageKey};
 use crate::units::{Millis, Tokens};
 use crate::window::{Period, Window};
-use crate::wire::{Admission, Ask, Denial, Rate, Rates, Settlement};
+use crate::wire::{Admission, Ask, Denial, Hop, Rate, Rates, Settlement};
 use std::collections::BTreeMap;
 
 /// What a tenant is, apart from what it has used.
@@ -90,7 +90,7 @@ pub fn open_periods(now: Millis) -> [(Grain, Millis); 4] {
 pub fn first_call_needed(config: &Config, now: Millis, flushed: CallKey) -> CallKey {
     let keys = config.keys.values().filter_map(|key| key.policy.as_ref());
     let limits = keys.flat_map(|policy| &policy.limits).chain(&config.policy.limits);
-    let longest = limits.filter_map(|limit| limit.window.span()).max().unwrap_or(Millis::ZERO);
+    let longest = limits.filter_map(|limit| limit.window.reach()).max().unwrap_or(Millis::ZERO);
     flushed.min(CallKey::at(now.minus(longest)))
 }
 
@@ -151,6 +151,9 @@ impl Tenant {
         let allowed = self.config.policy.allows(&ask.model) && policy.allows(&ask.model);
         let model = self.config.catalog.models.get(&ask.model).filter(|_| allowed).ok_or(Denial::ModelUnknown)?.clone();
         let caller = Caller { key: &ask.key, model: &ask.model };
+        if self.ledger.forestalled(&ask.call) {
+            return Err(Denial::CallEnded);
+        }
         if let Some(row) = self.ledger.find(&ask.call) {
             let row = row.clone();
             return if row.state == State::Open {
@@ -188,14 +191,15 @@ impl Tenant {
         self.ledger.insert(row.clone());
         self.changes.push(Change::Opened(row));
         let hops = route::hops(&self.config.catalog, &self.health, now, &model);
-        if let Some(first) = hops.first() {
+        let probed = |hop: &&Hop| self.health.standing(now, &hop.target) == Standing::Probing;
+        if let Some(first) = hops.first().filter(probed) {
             self.health.probe(now, &first.target);
         }
         let rates = self.rates(now, caller);
         Ok(Admission { at, hops, output_cap: output.cap, input_estimate: input.estimate, rates })
     }
 
-    /// Ends a call, once: `at` most a correction of a call that had expired.
+    /// Ends a call, once; what comes later can only correct a call that had expired.
     ///
     /// # Errors
     /// The call is not in memory: the host reads its row and calls [`Tenant::settle_row`].
@@ -203,10 +207,12 @@ impl Tenant {
         let now = self.tick(now);
         let named = || self.ledger.find(&settlement.call).map(|row| row.at);
         let Some(at) = settlement.at.or_else(named) else {
+            // It came before its ask, which will find the call ended.
+            self.ledger.forestall(now, &settlement.call);
             return Ok(());
         };
         let end = End { at: now, ..settlement.end.clone() };
-        let found = self.ledger.settle(at, end);
+        let found = self.ledger.settle(at, &settlement.call, end);
         if found == Found::NotHere {
             return Err(RowNeeded(at));
         }
@@ -359,7 +365,7 @@ impl Tenant {
     fn admitted_before(&mut self, row: &CallRow, ask: &Ask, model: &Model) -> Admission {
         let each = Tokens::new(row.held.output.get().checked_div(ask.choices).unwrap_or(0));
         let bounded = self.limits.bound_output(Caller { key: &row.key, model: &row.model });
-        let output_cap = (ask.output && bounded && ask.output_cap.is_none_or(|cap| cap > each)).then_some(each);
+        let output_cap = (ask.output && bounded).then_some(each);
         let hops = route::hops(&self.config.catalog, &self.health, self.now, model);
         let rates = self.rates(self.now, Caller { key: &row.key, model: &row.model });
         Admission { at: row.at, hops, output_cap, input_estimate: row.held.input, rates }
@@ -368,7 +374,7 @@ impl Tenant {
     fn rates(&mut self, now: Millis, caller: Caller<'_>) -> Rates {
         let mut rate = |what| {
             let standing = self.limits.tightest(now, caller, what)?;
-            let reset = standing.resets_at.map_or(Millis::ZERO, |at| at.minus(now));
+            let reset = standing.resets_at.map(|at| at.minus(now));
             Some(Rate { limit: standing.limit.max, remaining: standing.remaining(), reset })
         };
         Rates { requests: rate(What::Requests), tokens: rate(What::Tokens) }

@@ -60,6 +60,11 @@ impl Window {
         }
     }
 
+    /// How far back the window reaches, where that is fixed: its span and the width of a cell.
+    pub fn reach(self) -> Option<Millis> {
+        self.span().map(|span| span.plus(Millis::new(cell_width(span))))
+    }
+
     /// How long the window is, where that is fixed.
     pub fn span(self) -> Option<Millis> {
         match self {
@@ -279,8 +284,12 @@ impl Tally {
 
 /// The end of the cell that holds `at`.
 fn cell_end(span: Millis, at: Millis) -> u64 {
-    let width = span.get().div_ceil(CELLS_MAX).max(1);
+    let width = cell_width(span);
     at.get().div_ceil(width).saturating_mul(width)
+}
+
+fn cell_width(span: Millis) -> u64 {
+    span.get().div_ceil(CELLS_MAX).max(1)
 }
 
 #[cfg(test)]

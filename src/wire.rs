@@ -54,7 +54,7 @@ pub struct Admission {
     pub at: CallKey,
     /// Where it goes, in order.
     pub hops: Vec<Hop>,
-    /// The output cap to be set in the request for each answer; `None`: the client's own stands.
+    /// The output cap that the request must carry for each answer; `None`: no limit asks for one.
     #[serde(default)]
     pub output_cap: Option<Tokens>,
     /// What its input is reckoned at where nobody reports it.
@@ -78,7 +78,7 @@ pub struct Hop {
     pub secret: Option<String>,
     /// The field that carries an output cap.
     pub cap_field: CapField,
-    /// How long the first byte may take.
+    /// How long a whole answer may take, and the first byte of a stream.
     pub timeout: Millis,
     /// What its tokens cost.
     pub price: Price,
@@ -102,8 +102,9 @@ pub struct Rate {
     pub limit: Amount,
     /// What is left.
     pub remaining: Amount,
-    /// How long until all is left again.
-    pub reset: Millis,
+    /// How long until all is left again; `None`: never, or it is already.
+    #[serde(default)]
+    pub reset: Option<Millis>,
 }
 
 /// Why a call may not go out.

@@ -152,7 +152,8 @@ fn splicing_changes_what_it_must_and_no_other_byte() {
         (Newer, r#""max_tokens":10"#, r#""max_tokens":9"#),
         (Newer, r#""max_tokens":null"#, r#""max_completion_tokens":9,"max_tokens":null"#),
         (Older, r#""max_tokens":null"#, r#""max_tokens":9"#),
-        (Older, r#""max_completion_tokens":3"#, r#""max_completion_tokens":3"#),
+        (Older, r#""max_completion_tokens":3"#, r#""max_tokens":3,"max_completion_tokens":3"#),
+        (Older, r#""max_completion_tokens":30"#, r#""max_tokens":9,"max_completion_tokens":9"#),
         (Older, r#""max_completion_tokens":5,"max_tokens":99.0"#, r#""max_completion_tokens":5,"max_tokens":9"#),
     ] {
         let body = |members| format!(r#"{{{members},"model":"a"}}"#);
@@ -178,6 +179,10 @@ fn edited(body: &Value, edit: &Edit<'_>) -> Value {
         let given: Vec<&str> = fields.into_iter().filter(given).collect();
         if given.is_empty() {
             body.insert(cap.field.as_str().to_owned(), cap.tokens.get().into());
+        }
+        if given == ["max_completion_tokens"] && cap.field == CapField::MaxTokens {
+            let given = body["max_completion_tokens"].as_u64().unwrap();
+            body.insert("max_tokens".to_owned(), given.min(cap.tokens.get()).into());
         }
         for field in given {
             if body[field].as_u64().unwrap() > cap.tokens.get() {

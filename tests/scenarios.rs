@@ -25,8 +25,10 @@ fn play(policy: &Value, table: &str) {
     let mut places = std::collections::HashMap::new();
     for line in table.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let seconds: f64 = words[0].parse().unwrap();
-        world.now = Millis::new(START + (seconds * 1_000.0).round() as u64);
+        let (seconds, millis) = words[0].split_once('.').unwrap_or((words[0], "0"));
+        world.now = Millis::new(
+            START + seconds.parse::<u64>().unwrap() * 1_000 + format!("{millis:0<3}").parse::<u64>().unwrap(),
+        );
         let arrow = words.iter().position(|word| *word == "->").unwrap_or(words.len());
         let expected = words.get(arrow + 1..).unwrap_or_default().join(" ");
         let got = event(&mut world, &mut places, &words[1..arrow]);
@@ -54,7 +56,8 @@ fn event(
             match world.admit(&ask) {
                 Ok(admission) => {
                     places.insert(call.to_owned(), admission.at);
-                    admission.output_cap.map_or("ok".to_owned(), |cap| format!("cap {cap}"))
+                    let changed = admission.output_cap.filter(|cap| Some(*cap) != ask.output_cap);
+                    changed.map_or("ok".to_owned(), |cap| format!("cap {cap}"))
                 }
                 Err(denial) => denied(&denial),
             }

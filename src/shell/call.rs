@@ -16,10 +16,11 @@ use crate::refusal::{Failure, Refusal};
 use crate::rows::{End, Truth};
 use crate::units::Tokens;
 use crate::wire::{Admission, Ask, Hop, Reply, Settlement};
-use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 /// The largest request body, in bytes.
-const BODY_BYTES_MAX: u32 = 32 * 1_024 * 1_024;
+/// An isolate has 128 MB for all its calls, and a body is held up to five times on its way.
+const BODY_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
 
 /// A call, as far as it has come.
 pub(super) struct Call {
@@ -54,7 +55,7 @@ impl Call {
             model: envelope.model.clone(),
             input_bytes: u64::try_from(self.body.len()).unwrap_or(u64::MAX),
             output: self.endpoint == Endpoint::Chat,
-            output_cap: [envelope.max_tokens, envelope.max_completion_tokens].into_iter().flatten().min(),
+            output_cap: client_cap(envelope),
             choices: envelope.n,
         })
     }
@@ -66,6 +67,13 @@ impl Call {
         Some(envelope.splice(&self.body, &Edit { model: &hop.model, output_cap, usage: true }))
     }
 
+    /// The output cap that was set in place of what the client asked for.
+    fn lowered(&self) -> Option<Tokens> {
+        let cap = self.admission.as_ref()?.output_cap?;
+        let own = client_cap(self.envelope.as_ref()?);
+        own.is_none_or(|own| own > cap).then_some(cap)
+    }
+
     fn attempted(&mut self, outcome: Outcome) {
         if let Some(target) = self.hop().map(|hop| hop.target.clone()) {
             self.attempts.push((target, outcome));
@@ -75,6 +83,10 @@ impl Call {
     /// Notes how the call ended, and at what it is billed: by what was reported, else by what was counted.
     fn ended(&mut self, status: u16, usage: Option<Usage>, counted: Tokens) {
         let estimate = self.admission.as_ref().map_or(Tokens::ZERO, |admission| admission.input_estimate);
+        // The provider was told the cap: a count above it counts something else.
+        let most = self.admission.as_ref().and_then(|admission| admission.output_cap);
+        let choices = self.envelope.as_ref().map_or(1, |envelope| envelope.n);
+        let counted = most.map_or(counted, |each| counted.min(each.times(choices)));
         let (bill, truth) = match usage {
             Some(Usage { input, cached_input, output }) => (Bill { input, cached_input, output }, Truth::Reported),
             None => (Bill { input: estimate, output: counted, ..Bill::default() }, Truth::Counted),
@@ -82,6 +94,11 @@ impl Call {
         let (target, price) = self.hop().map(|hop| (hop.target.clone(), hop.price)).unwrap_or_default();
         self.end = End { bill, cost: price.cost(bill), truth, target, status, ..End::default() };
     }
+}
+
+/// The smallest output cap that the client set.
+fn client_cap(envelope: &Envelope) -> Option<Tokens> {
+    [envelope.max_tokens, envelope.max_completion_tokens].into_iter().flatten().min()
 }
 
 impl Visit {
@@ -107,7 +124,7 @@ impl Visit {
             return;
         };
         let target = call.hop().map(|hop| hop.target.as_str());
-        let headers = answer::headers(&self.id, content_type, target, call.admission.as_ref());
+        let headers = answer::headers(&self.id, content_type, target, call.lowered(), call.admission.as_ref());
         self.answer = Answer { status, headers, text: String::new() };
     }
 }
@@ -148,22 +165,25 @@ impl Visit {
     }
 
     /// Takes the object's answer: whether the call may go out.
-    pub fn admitted(&mut self, reply: &str) -> bool {
+    ///
+    /// # Errors
+    /// The answer cannot be read: it may have been admitted all the same.
+    pub fn admitted(&mut self, reply: &str) -> Result<bool, JsError> {
         let Some(call) = &mut self.call else {
-            return false;
+            return Ok(false);
         };
-        match serde_json::from_str(reply) {
-            Ok(Reply::Admitted(admission)) => {
+        match serde_json::from_str(reply)? {
+            Reply::Admitted(admission) => {
                 call.admission = Some(admission);
-                return true;
+                return Ok(true);
             }
-            Ok(Reply::Denied(denial)) => {
+            Reply::Denied(denial) => {
                 let model = call.envelope.as_ref().map(|envelope| envelope.model.clone()).unwrap_or_default();
                 self.refuse(&Refusal::denied(denial, &model));
             }
-            Ok(Reply::Settled) | Err(_) => self.refuse(&Refusal::no_decision()),
+            Reply::Settled => self.refuse(&Refusal::no_decision()),
         }
-        false
+        Ok(false)
     }
 
     /// Whether the client asks for a stream.
@@ -247,6 +267,10 @@ impl Visit {
         let Some(call) = &self.call else {
             return 2;
         };
+        if call.secret.as_ref().is_some_and(|secret| lines.contains(secret.as_str())) {
+            self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
+            return 2;
+        }
         let streams = self.streams();
         let show_usage = call.envelope.as_ref().is_some_and(|envelope| envelope.show_usage);
         match answer::judge(status, lines, streams) {
@@ -257,7 +281,8 @@ impl Visit {
             Verdict::Stream => {
                 self.answered(200, "text/event-stream; charset=utf-8\ncache-control\nno-cache");
                 if let Some(call) = &mut self.call {
-                    call.relay = Some(Stream::new(show_usage));
+                    call.relay = Some(Stream::new(show_usage, call.secret.take()));
+                    call.body = Vec::new();
                 }
                 1
             }
@@ -276,7 +301,7 @@ impl Visit {
         };
         let refused = !(200..300).contains(&status);
         let quotes = |secret: &String| memchr::memmem::find(body, secret.as_bytes()).is_some();
-        if refused && call.secret.as_ref().is_some_and(quotes) {
+        if call.secret.as_ref().is_some_and(quotes) {
             self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
             return false;
         }
@@ -288,7 +313,8 @@ impl Visit {
                 return false;
             }
         };
-        let counted = Tokens::new(u64::try_from(body.len().div_ceil(4)).unwrap_or(u64::MAX));
+        let bytes = if call.endpoint == Endpoint::Chat { body.len() } else { 0 };
+        let counted = Tokens::new(u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX));
         call.attempted(Outcome::Answered);
         call.ended(status, usage, counted);
         true

@@ -27,6 +27,7 @@ export class TenantObject extends DurableObject {
   #host;
   #commit = null;
   #last = 0;
+  #lost = false;
 
   constructor(context, env) {
     super(context, env);
@@ -35,21 +36,21 @@ export class TenantObject extends DurableObject {
 
   // Settles the calls that have ended, and admits one if one asks: decided at once, answered when durable.
   async call(ask, ends) {
-    const reply = this.#host.call(Date.now(), ask, ends);
+    const reply = this.#decide((host) => host.call(Date.now(), ask, ends));
     await this.#committed();
     return reply;
   }
 
   async configure(text) {
-    this.#host.configure(Date.now(), text);
+    this.#decide((host) => host.configure(Date.now(), text));
   }
 
   async usage(text) {
-    return this.#host.usage(Date.now(), text);
+    return this.#decide((host) => host.usage(Date.now(), text));
   }
 
   async models(text) {
-    return this.#host.models(Date.now(), text);
+    return this.#decide((host) => host.models(Date.now(), text));
   }
 
   async metrics() {
@@ -57,8 +58,19 @@ export class TenantObject extends DurableObject {
   }
 
   async alarm() {
-    this.#host.expire(Date.now());
+    this.#decide((host) => host.expire(Date.now()));
     this.#write();
+  }
+
+  // A step that fails may have taken the memory of the whole turn with it: then nobody of the turn
+  // is told that its change is durable.
+  #decide(step) {
+    try {
+      return step(this.#host);
+    } catch (error) {
+      this.#lost = this.#commit !== null;
+      throw error;
+    }
   }
 
   // Group commit. An event that comes alone is written at once. In company the first one waits a
@@ -77,6 +89,10 @@ export class TenantObject extends DurableObject {
   }
 
   #write() {
+    if (this.#lost) {
+      this.#lost = false;
+      throw new Error("another event of this turn failed; ask again");
+    }
     const alarm = this.#host.commit();
     if (alarm !== undefined) this.ctx.storage.setAlarm(alarm);
   }

@@ -6,6 +6,7 @@ const CALL = 1, LOOK = 2, ADMIN = 3;
 const READ = 0, STREAM = 1;
 // How long the end of a call waits for a call of the same tenant to travel with.
 const LINGER_MS = 5;
+const LINGER_MAX_MS = 1_000;
 // A stream from which nothing comes for so long is taken for cut.
 const IDLE_MS = 120_000;
 
@@ -86,11 +87,14 @@ async function admitted(visit, env, context) {
 }
 
 function stream(visit, response, env, context) {
-  const [answer, ended] = relayStream(response, visit.relay(), visit.status(), visit.headers(), IDLE_MS);
+  const relay = visit.relay();
+  const [answer, ended] = relayStream(response, relay, visit.status(), visit.headers(), IDLE_MS);
   const settled = async () => {
     visit.streamed(await ended);
-    await settle(env, context, visit.tenant(), visit.settlement());
+    relay.free();
+    const sent = settle(env, context, visit.tenant(), visit.settlement());
     visit.free();
+    await sent;
   };
   context.waitUntil(settled());
   return answer;
@@ -120,9 +124,9 @@ function speak(visit, content = visit.text()) {
 const outbox = new Map();
 
 function take(tenant) {
-  const ends = outbox.get(tenant);
+  const waiting = outbox.get(tenant);
   outbox.delete(tenant);
-  return ends === undefined ? "" : ends.join("\n");
+  return waiting === undefined ? "" : waiting.ends.join("\n");
 }
 
 // Puts an end into the outbox. The first one for a tenant waits a moment; what no call has taken
@@ -130,11 +134,10 @@ function take(tenant) {
 function settle(env, context, tenant, end) {
   if (end === "") return undefined;
   const waiting = outbox.get(tenant);
-  if (waiting !== undefined) {
-    waiting.push(end);
-    return undefined;
-  }
-  outbox.set(tenant, [end]);
+  waiting?.ends.push(end);
+  // One that waits for long has lost the request that was to send it.
+  if (waiting !== undefined && Date.now() - waiting.since < LINGER_MAX_MS) return undefined;
+  outbox.set(tenant, { ends: waiting?.ends ?? [end], since: Date.now() });
   const sent = scheduler.wait(LINGER_MS).then(() => {
     const ends = take(tenant);
     if (ends !== "") return callObject(env.TENANTS, tenant, "call", "", ends);

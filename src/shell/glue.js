@@ -133,85 +133,51 @@ export function drop(response) {
   response.body?.cancel().catch(() => {});
 }
 
-// How much of a stream is drawn in at a time without waking anybody, how much of it may wait to be
-// read, and how long after a chunk the next one is waited for when they come fast.
-const BLOCK_BYTES = 16_384;
-const AHEAD_BYTES = 65_536;
-const FAST_MS = 2;
-
 // Passes a stream on through `relay` (push, over, finish): the client's response, and a promise of
 // how it ended: 0 by itself, 1 cut by the provider, 2 the client left.
 export function relayStream(response, relay, status, headers, idleMs) {
-  const { readable, writable } = new IdentityTransformStream();
-  const ended = pump(response.body, writable.getWriter(), relay, idleMs);
-  return [new Response(readable, { status, headers: record(headers) }), ended];
-}
-
-// Each chunk that JavaScript reads costs several times what it costs the runtime to pass it on, and
-// every chunk of the provider's is read by itself. So the body is split in two: one half draws it in
-// natively, a block at a time; reading the other then gives all that has come. The first chunk goes
-// out at once, and so does every chunk of a stream that is slower than FAST_MS.
-async function pump(body, writer, relay, idleMs) {
-  const [ahead, behind] = body.tee();
-  const drawn = draw(ahead.getReader({ mode: "byob" }));
-  const reader = behind.getReader({ mode: "byob" });
+  const reader = response.body.getReader();
+  let end;
+  const ended = new Promise((resolve) => {
+    end = (how) => {
+      watch.stop();
+      reader.cancel().catch(() => {});
+      resolve(how);
+    };
+  });
   const watch = watchdog(idleMs, () => reader.cancel().catch(() => {}));
-  let buffer = new ArrayBuffer(BLOCK_BYTES);
-  let last = 0;
-  let ended = 0;
-  try {
-    while (!relay.over()) {
-      watch.listen(true);
-      const step = await reader.read(new Uint8Array(buffer)).catch(() => null);
-      watch.listen(false);
-      if (step === null || watch.barked) ended = 1;
-      if (step === null || step.done) break;
-      buffer = step.value.buffer;
-      // What is written is kept by the runtime until it is sent, so it is never the buffer itself.
-      const bytes = relay.push(step.value) ?? step.value.slice();
-      if (bytes.byteLength > 0) await writer.write(bytes);
-      drawn.more(step.value.byteLength);
-      const now = Date.now();
-      if (now - last < FAST_MS) await scheduler.wait(FAST_MS);
-      last = now;
-    }
-    const tail = relay.finish(ended === 1);
-    if (tail.byteLength > 0) await writer.write(tail);
-    await writer.close();
-  } catch {
-    ended = 2;
-  }
-  watch.stop();
-  drawn.stop();
-  reader.cancel().catch(() => {});
-  return ended;
+  // Nothing is read before the client has room for it, so a slow client holds the provider back.
+  const body = new ReadableStream(
+    {
+      async pull(controller) {
+        try {
+          while (!(await passed(reader, relay, watch, controller))) {
+            // The chunk gave nothing to pass on.
+          }
+        } catch (error) {
+          end(1);
+          throw error;
+        }
+        if (!relay.over()) return;
+        controller.close();
+        end(watch.barked ? 1 : 0);
+      },
+      cancel: () => end(2),
+    },
+    { highWaterMark: 0 },
+  );
+  return [new Response(body, { status, headers: record(headers) }), ended];
 }
 
-// Draws blocks in as long as little of it waits to be read, so that a slow client holds the provider
-// back.
-function draw(reader) {
-  let waiting = 0;
-  let idle = false;
-  const next = () => {
-    idle = false;
-    reader.readAtLeast(BLOCK_BYTES, new Uint8Array(BLOCK_BYTES)).then(
-      (step) => {
-        if (step.done || step.value.byteLength < BLOCK_BYTES) return;
-        waiting += BLOCK_BYTES;
-        idle = true;
-        if (waiting < AHEAD_BYTES) next();
-      },
-      () => {},
-    );
-  };
-  next();
-  return {
-    more(bytes) {
-      waiting -= bytes;
-      if (idle && waiting < AHEAD_BYTES) next();
-    },
-    stop: () => reader.cancel().catch(() => {}),
-  };
+// Passes the next chunk on, or the end: whether the client got something, or there is no more.
+async function passed(reader, relay, watch, controller) {
+  watch.listen(true);
+  const step = await reader.read().catch(() => null);
+  watch.listen(false);
+  const cut = step === null || watch.barked;
+  const bytes = cut || step.done ? relay.finish(cut) : (relay.push(step.value) ?? step.value);
+  if (bytes.byteLength > 0) controller.enqueue(bytes);
+  return bytes.byteLength > 0 || relay.over();
 }
 
 // Calls `bark` when it has listened for `ms` in vain, at the latest after twice that. A client that

@@ -1,4 +1,5 @@
 //! A tenant with its rows kept beside it, as the object keeps them: what every core test drives.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -54,7 +54,8 @@ impl CapField {
 impl Envelope {
     /// The bytes of `body`, from which this was read, with `edit` made and all else as it was.
     ///
-    /// A cap lowers each field the client gave that is above it, and is added where there is none.
+    /// A cap lowers each field the client gave that is above it, and is added where there is none; the
+    /// older field is also added beside the newer one, which providers that want the older may ignore.
     /// Embeddings have no output to cap and no stream.
     pub fn splice(&self, body: &[u8], edit: &Edit<'_>) -> Vec<u8> {
         let mut patches = Patches::default();
@@ -78,14 +79,16 @@ impl Envelope {
             (CapField::MaxTokens, self.max_tokens, &self.spans.max_tokens),
             (CapField::MaxCompletionTokens, self.max_completion_tokens, &self.spans.max_completion_tokens),
         ];
+        let tokens = fields.iter().filter_map(|(_, given, _)| *given).fold(cap.tokens, Tokens::min);
         let uncapped = fields.iter().all(|(_, given, _)| given.is_none());
         for (field, given, span) in fields {
             let lower = given.is_some_and(|given| given > cap.tokens);
-            let add = uncapped && field == cap.field;
+            let add = given.is_none() && field == cap.field && (uncapped || field == CapField::MaxTokens);
             match span {
-                Some(span) if lower || add => patches.replace(span, cap.tokens.to_string()),
+                Some(span) if lower => patches.replace(span, cap.tokens.to_string()),
+                Some(span) if add => patches.replace(span, tokens.to_string()),
                 None if add => {
-                    let member = format!("\"{}\":{},", field.as_str(), cap.tokens);
+                    let member = format!("\"{}\":{tokens},", field.as_str());
                     patches.insert(self.spans.start, member);
                 }
                 _ => {}

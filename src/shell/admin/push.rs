@@ -100,6 +100,6 @@ async fn tell(deployment: &Deployment<'_>, tenant: &TenantId, from: Since, news:
         if page.is_empty() {
             return Ok(());
         }
-        change = Configure::default();
+        change = Configure { revision, ..Configure::default() };
     }
 }
