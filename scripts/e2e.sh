@@ -5,7 +5,7 @@ source "$(dirname "$0")/lib/common.sh"
 shopt -s nullglob
 
 files=("$@")
-if [ $# = 0 ]; then files=(tests/provider/*.test.mjs bench/*.test.mjs tests/workerd/*.test.mjs tests/sdk/*.test.mjs); fi
+if [ $# = 0 ]; then files=(tests/provider/*.test.mjs bench/*.test.mjs tests/workerd/*.test.mjs tests/http/*.test.mjs tests/sdk/*.test.mjs); fi
 if [ ${#files[@]} -gt 0 ]; then node --test --test-concurrency=1 "${files[@]}"; else echo "no tests/**/*.test.mjs"; fi
 
 python_tests=(tests/sdk/*.py)

@@ -59,7 +59,8 @@ pub fn headers(
     let mut lines = format!("content-type\n{content_type}\nx-request-id\n{id}");
     // Writing to a text cannot fail.
     if let Some(target) = target {
-        let _ = write!(lines, "\nx-tollgate-target\n{target}");
+        let shown = |letter: char| if letter.is_ascii() { letter } else { '?' };
+        let _ = write!(lines, "\nx-tollgate-target\n{}", target.chars().map(shown).collect::<String>());
     }
     if let Some(cap) = cap {
         let _ = write!(lines, "\nx-tollgate-output-cap\n{cap}");

@@ -212,9 +212,11 @@ fn read_model(field: &Field<'_>, providers: &BTreeMap<String, Provider>) -> Resu
     for target in list.list(TARGETS_MAX)? {
         let mut parts = target.fields()?;
         let provider = parts.required("provider")?;
-        let model = parts.required("model")?;
-        check_name(model.text(NAME_BYTES_MAX)?, &model, true)?;
-        let model = model.text(NAME_BYTES_MAX)?.to_owned();
+        let field = parts.required("model")?;
+        let model = field.text(NAME_BYTES_MAX)?.to_owned();
+        if model.contains(char::is_control) {
+            return Err(field.invalid("must hold no control characters"));
+        }
         parts.finish()?;
         let name = provider.text(NAME_BYTES_MAX)?;
         if !providers.contains_key(name) {

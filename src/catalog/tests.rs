@@ -54,7 +54,7 @@ fn what_is_wrong_is_named() {
         ("/providers/ollama/timeout", json!("1h"), "providers[\"ollama\"].timeout: must be a time from 1s to 10m"),
         ("/models/gpt-4o-mini/targets", json!([]), "targets: must name at least one"),
         ("/models/gpt-4o-mini/targets/0/provider", json!("nobody"), "targets[0].provider: \"nobody\" is not among"),
-        ("/models/gpt-4o-mini/targets/0/model", json!("a\nb"), "targets[0].model: a model's name has"),
+        ("/models/gpt-4o-mini/targets/0/model", json!("a\nb"), "targets[0].model: must hold no control"),
         ("/models/gpt-4o-mini/max_output", json!(0), "max_output: must be a whole number from 1"),
         ("/prices/openai~1gpt-4o-mini/input", json!(0.15), "input: must be US dollars"),
         ("/prices/openai~1gpt-4o-mini/output", json!("-1"), "output: must be US dollars"),
