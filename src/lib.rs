@@ -32,9 +32,11 @@
 //!   do not know one another.
 //! - A refusal changes nothing; all checks come before the first change.
 //! - For every limit and instant, settled + held is at most the limit, unless a provider bills more
-//!   than was held. Time never runs backwards.
+//!   than was held: the input of a body's bytes is bounded by them, what a body only points at (an
+//!   image by its address) is not. Time never runs backwards.
 //! - Memory is a cache of the rows: a tenant rebuilt from them decides as the one before.
-//! - Only [`refusal`] knows statuses. Only [`store`] knows the object's SQL.
+//! - Only [`refusal`] chooses statuses, only [`answer`] judges a provider's. Only [`store`] knows the
+//!   object's SQL.
 //! - Secrets are types that do not print.
 //!
 //! `tests/laws.rs` proves these on random histories, `tests/tidy.rs` what is about the text itself.

@@ -251,7 +251,8 @@ impl Limits {
 pub struct InputBound {
     /// What limits on tokens hold: an estimate, corrected when the call settles.
     pub estimate: Tokens,
-    /// What limits on money hold: never less than the truth. No tokenizer makes more tokens than bytes.
+    /// What limits on money hold: no tokenizer makes more tokens than bytes. What a body only points
+    /// at, such as an image by its address, is not bounded by it.
     pub ceiling: Tokens,
 }
 

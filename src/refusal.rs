@@ -57,6 +57,9 @@ impl Refusal {
             headers.push(("retry-after", wait.as_secs_ceil().max(1).to_string()));
             headers.push(("retry-after-ms", wait.get().max(1).to_string()));
         }
+        if self.status == 401 {
+            headers.push(("www-authenticate", "Bearer".to_owned()));
+        }
         if let Some(allow) = self.allow {
             headers.push(("allow", allow.to_owned()));
         }

@@ -2,8 +2,9 @@
 //!
 //! Rust decides and never waits, JavaScript waits and never decides: [`gateway`] and [`visit`] are
 //! the front, driven by `front.js`; [`tenant_host`] hosts one tenant's state machine in its Durable
-//! Object, driven by `entry.js`. So a call costs few crossings, and a panic is an error of one call
-//! instead of a hang. Only the admin API waits in Rust.
+//! Object, driven by `entry.js`. So a call costs few crossings, and a panic is an error instead of a
+//! hang: the isolate's Rust memory starts anew, and what was under way is left to its leases. Only
+//! the admin API waits in Rust.
 
 mod gateway;
 mod visit;

@@ -119,11 +119,7 @@ impl Answer {
 
 impl From<&Refusal> for Answer {
     fn from(refusal: &Refusal) -> Self {
-        let mut headers = refusal.headers();
-        if refusal.status == 401 {
-            headers.push(("www-authenticate", "Bearer".to_owned()));
-        }
-        Self { status: refusal.status, document: body(refusal), headers }
+        Self { status: refusal.status, document: body(refusal), headers: refusal.headers() }
     }
 }
 

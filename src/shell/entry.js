@@ -93,7 +93,7 @@ export class TenantObject extends DurableObject {
       this.#lost = false;
       throw new Error("another event of this turn failed; ask again");
     }
-    const alarm = this.#host.commit();
+    const alarm = this.#decide((host) => host.commit());
     if (alarm !== undefined) this.ctx.storage.setAlarm(alarm);
   }
 }

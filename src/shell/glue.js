@@ -6,7 +6,8 @@
 export function head(request) {
   const headers = request.headers;
   const authorization = headers.get("authorization");
-  const keys = authorization === null ? `\n${headers.get("x-api-key") ?? ""}\n${headers.get("api-key") ?? ""}` : `${authorization}\n\n`;
+  const bearer = authorization?.slice(0, 7).toLowerCase() === "bearer ";
+  const keys = bearer ? `${authorization}\n\n` : `\n${headers.get("x-api-key") ?? ""}\n${headers.get("api-key") ?? ""}`;
   return `${request.method}\n${request.url}\n${keys}\n${headers.get("content-encoding") ?? ""}`;
 }
 

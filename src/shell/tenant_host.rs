@@ -1,7 +1,8 @@
 //! Hosts one tenant's state machine in its Durable Object: events in, rows out.
 //!
 //! Every method is synchronous and decides at once; `entry.js` awaits. Memory is a cache of the
-//! rows: whenever a write fails it is dropped, and built anew from them.
+//! rows: whenever a step fails it is dropped, and built anew from them; `entry.js` then tells
+//! everyone of the turn.
 
 use super::glue;
 use crate::catalog::Catalog;
@@ -29,8 +30,6 @@ pub struct TenantHost {
     storage: JsValue,
     tenant: Option<Tenant>,
     migrated: bool,
-    /// Whether changes of the turn under way were lost with memory: nobody may be told they are durable.
-    lost: bool,
     /// When the alarm goes off; `None`: none was set since the object started.
     armed: Option<Millis>,
     metrics: Metrics,
@@ -43,7 +42,7 @@ impl TenantHost {
     /// A host over the object's `storage`; nothing is read yet.
     #[wasm_bindgen(constructor)]
     pub fn new(storage: JsValue) -> Self {
-        Self { storage, tenant: None, migrated: false, lost: false, armed: None, metrics: Metrics::default() }
+        Self { storage, tenant: None, migrated: false, armed: None, metrics: Metrics::default() }
     }
 
     /// Settles what has ended (`ends`, one [`Settlement`] a line) and admits the call that asks (`ask`,
@@ -85,15 +84,10 @@ impl TenantHost {
     /// # Errors
     /// The rows could not be written: memory is dropped, and nothing of the turn has happened.
     pub fn commit(&mut self) -> Answer<Option<f64>> {
-        if std::mem::take(&mut self.lost) {
-            return Err(failed("the rows could not be written; ask again"));
-        }
         let Some(mut tenant) = self.tenant.take() else {
             return Ok(None);
         };
-        let written = self.write_changes(&mut tenant);
-        self.lost = false;
-        written?;
+        self.write_changes(&mut tenant)?;
         let next = tenant.next_alarm();
         self.tenant = Some(tenant);
         match (next, self.armed) {
@@ -227,9 +221,7 @@ impl TenantHost {
             return Ok(());
         }
         self.metrics.commits = self.metrics.commits.saturating_add(1);
-        let written = self.write(&store::write(&changes));
-        self.lost |= written.is_err();
-        written
+        self.write(&store::write(&changes))
     }
 
     fn write(&mut self, statements: &[Statement]) -> Answer<()> {

@@ -138,10 +138,10 @@ test('a key is taken from each of three headers, and never sent on to a provider
   const tenant = await world.tenant('headers', LIMITS);
   world.provider.reset();
   const bearers = [{ authorization: `Bearer ${tenant.key}` }, { authorization: `bearer ${tenant.key}` }];
-  for (const headers of [...bearers, { 'x-api-key': tenant.key }, { 'api-key': tenant.key }]) {
+  for (const headers of [...bearers, { 'x-api-key': tenant.key }, { 'api-key': tenant.key }, { authorization: 'Basic eDp5', 'x-api-key': tenant.key }]) {
     assert.equal(await answers(null, headers), 200, Object.keys(headers)[0]);
   }
-  assert.equal(world.provider.calls().length, 4);
+  assert.equal(world.provider.calls().length, 5);
   for (const { headers } of world.provider.calls()) assert.ok(!JSON.stringify(headers).includes('tg_'));
   const elsewhere = [{ authorization: tenant.key }, { authorization: `Basic ${tenant.key}` }, { cookie: `api-key=${tenant.key}` }];
   for (const headers of [{}, ...elsewhere]) {
