@@ -189,13 +189,12 @@ impl Refusal {
     }
 
     /// Limits stand in the way: the one that lasts longest decides what is said.
-    fn limited(blocks: &[Block], affordable: Option<Tokens>, asked: Option<Tokens>) -> Self {
-        let Some(worst) = blocks.iter().max_by_key(|block| (block.cause, block.wait)) else {
+    fn limited(all: &[Block], affordable: Option<Tokens>, asked: Option<Tokens>) -> Self {
+        let Some(worst) = all.iter().max_by_key(|block| (block.cause, block.wait)) else {
             return Self::no_decision();
         };
         // What is said is about the limits that last longest: the others do not matter until then.
-        let blocks_all = blocks;
-        let blocks: Vec<&Block> = blocks.iter().filter(|block| block.cause == worst.cause).collect();
+        let blocks: Vec<&Block> = all.iter().filter(|block| block.cause == worst.cause).collect();
         let dimension = if worst.what.ends_with("tokens") { "tokens" } else { "requests" };
         let names: Vec<_> = blocks.iter().map(|block| format!("{:?}", block.name)).collect();
         let names = names.join(", ");
@@ -234,7 +233,7 @@ impl Refusal {
         let retry = worth && !matches!(worst.cause, Cause::Never | Cause::Exhausted);
         let mut refusal = Self::new(429, kind, Some(code), message);
         (refusal.retry, refusal.retry_after) = (Some(retry), retry_after);
-        refusal.extra.insert("limits".to_owned(), blocks_all.iter().map(document).collect());
+        refusal.extra.insert("limits".to_owned(), all.iter().map(document).collect());
         if let Some(affordable) = affordable {
             refusal.extra.insert("affordable_output_tokens".to_owned(), json!(affordable));
         }

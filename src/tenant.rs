@@ -144,9 +144,8 @@ impl Tenant {
     pub fn admit(&mut self, now: Millis, ask: &Ask) -> Result<Admission, Denial> {
         let now = self.tick(now);
         self.expire(now);
-        let key = self.check_key(now, ask)?;
-        let policy = key.policy.clone();
-        let policy = policy.as_ref().unwrap_or(&self.config.policy);
+        let own = self.known(now, &ask.key, &ask.hash)?.policy.as_ref();
+        let policy = own.unwrap_or(&self.config.policy);
         let (on_shortfall, fit_min, lease) = (policy.on_shortfall, policy.fit_min, policy.lease);
         let allowed = self.config.policy.allows(&ask.model) && policy.allows(&ask.model);
         let model = self.config.catalog.models.get(&ask.model).filter(|_| allowed).ok_or(Denial::ModelUnknown)?.clone();
@@ -329,6 +328,10 @@ impl Tenant {
     /// Why it is not.
     pub fn check(&mut self, now: Millis, key: &KeyId, hash: &SecretHash) -> Result<&KeyRecord, Denial> {
         let now = self.tick(now);
+        self.known(now, key, hash)
+    }
+
+    fn known(&self, now: Millis, key: &KeyId, hash: &SecretHash) -> Result<&KeyRecord, Denial> {
         let record = self.config.keys.get(key).filter(|record| record.hash.matches(hash)).ok_or(Denial::KeyUnknown)?;
         if !self.config.enabled {
             return Err(Denial::TenantDisabled);
@@ -340,10 +343,6 @@ impl Tenant {
             return Err(Denial::KeyExpired);
         }
         Ok(record)
-    }
-
-    fn check_key(&mut self, now: Millis, ask: &Ask) -> Result<&KeyRecord, Denial> {
-        self.check(now, &ask.key, &ask.hash)
     }
 
     /// Time never runs backwards: not by the clock, and not behind a place already given.

@@ -18,8 +18,7 @@ use crate::units::Tokens;
 use crate::wire::{Admission, Ask, Hop, Reply, Settlement};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
-/// The largest request body, in bytes.
-/// An isolate has 128 MB for all its calls, and a body is held up to five times on its way.
+/// The largest request body, in bytes: an isolate has 128 MB for all its calls, and a body is held up to five times on its way.
 const BODY_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
 
 /// A call, as far as it has come.
@@ -224,9 +223,7 @@ impl Visit {
 
     /// The request's headers, as lines. Only what is named here goes to a provider: nothing of the client's own head.
     pub fn outgoing_headers(&self) -> String {
-        let streams =
-            self.call.as_ref().and_then(|call| call.envelope.as_ref()).is_some_and(|envelope| envelope.stream);
-        let accept = if streams { "text/event-stream" } else { "application/json" };
+        let accept = if self.streams() { "text/event-stream" } else { "application/json" };
         let secret = self.call.as_ref().and_then(|call| call.secret.as_deref());
         let bearer = secret.map(|secret| format!("\nauthorization\nBearer {secret}")).unwrap_or_default();
         let id = &self.id;

@@ -5,6 +5,7 @@
 //! everyone of the turn.
 
 use super::glue;
+use super::object::to_json;
 use crate::catalog::Catalog;
 use crate::fields::Field;
 use crate::key::{KeyId, SecretHash};
@@ -272,8 +273,7 @@ impl TenantHost {
 
     fn restore(&mut self, now: Millis) -> Answer<Option<Tenant>> {
         self.migrate()?;
-        let facts: BTreeMap<String, String> =
-            self.read::<(String, String)>(store::FACTS_READ, &[])?.into_iter().collect();
+        let facts = self.read_facts()?;
         let Some(record) = facts.get(TENANT) else {
             return Ok(None);
         };
@@ -351,10 +351,6 @@ fn read_settlement(line: &str) -> Option<Settlement> {
 
 fn read_json<T: DeserializeOwned>(text: &str) -> Answer<T> {
     serde_json::from_str(text).map_err(|error| failed(&error.to_string()))
-}
-
-fn to_json(value: &impl serde::Serialize) -> String {
-    super::object::to_json(value)
 }
 
 fn failed(why: &str) -> JsValue {

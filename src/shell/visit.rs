@@ -5,6 +5,7 @@
 
 use super::call::Call;
 use super::object::to_json;
+use crate::answer;
 use crate::dialect::Endpoint;
 use crate::dialect::openai::write::{model, models_list};
 use crate::key::{Presented, TenantId};
@@ -84,7 +85,7 @@ impl Visit {
 
     /// Makes a refusal the answer.
     pub(super) fn refuse(&mut self, refusal: &Refusal) {
-        let mut headers = format!("content-type\napplication/json\nx-request-id\n{}", self.id);
+        let mut headers = self.json_headers();
         for (name, value) in refusal.headers() {
             headers.push_str(&format!("\n{name}\n{value}"));
         }
@@ -93,8 +94,11 @@ impl Visit {
 
     /// Makes a JSON text the answer.
     fn show(&mut self, text: String) {
-        let headers = format!("content-type\napplication/json\nx-request-id\n{}", self.id);
-        self.answer = Answer { status: 200, headers, text };
+        self.answer = Answer { status: 200, headers: self.json_headers(), text };
+    }
+
+    fn json_headers(&self) -> String {
+        answer::headers(&self.id, "application/json", None, None, None)
     }
 }
 
@@ -115,14 +119,14 @@ impl Visit {
         self.answer.status
     }
 
-    /// The answer's headers, as lines that alternate names and values.
-    pub fn headers(&self) -> String {
-        self.answer.headers.clone()
+    /// The answer's headers, as lines that alternate names and values; they are given out once.
+    pub fn headers(&mut self) -> String {
+        std::mem::take(&mut self.answer.headers)
     }
 
-    /// The answer's body, where it is ours.
-    pub fn text(&self) -> String {
-        self.answer.text.clone()
+    /// The answer's body, where it is ours; it is given out once.
+    pub fn text(&mut self) -> String {
+        std::mem::take(&mut self.answer.text)
     }
 
     /// The object's method that a look calls.
