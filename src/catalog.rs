@@ -2,8 +2,8 @@
 
 use crate::dialect::openai::splice::CapField;
 use crate::fields::{Field, Invalid};
-use crate::price::Price;
-use crate::units::{Millis, Rate, Tokens};
+use crate::price::{Price, Rates};
+use crate::units::{Millis, NanoUsd, Rate, Tokens};
 use crate::window::parse_seconds;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,6 +23,12 @@ const NAME_BYTES_MAX: usize = 256;
 const TIMEOUT_DEFAULT: Millis = Millis::from_secs(120);
 /// What a call is reckoned to answer at most where neither the client nor the catalog says.
 const OUTPUT_DEFAULT: Tokens = Tokens::new(16_384);
+/// What an image is reckoned at where the catalog does not say.
+const IMAGE_DEFAULT: Tokens = Tokens::new(6_000);
+/// What a file is reckoned at where the catalog does not say.
+const FILE_DEFAULT: Tokens = Tokens::new(100_000);
+/// What is held for a call whose size does not bound it, where the catalog does not say: 10 cents.
+const UNBOUNDED_DEFAULT: NanoUsd = NanoUsd::new(100_000_000);
 
 /// The secrets that are Tollgate's own: no provider may ever be sent one.
 pub const OWN_SECRETS: [&str; 3] = ["API_KEYS_SECRET", "API_KEYS_SECRET_PREVIOUS", "ADMIN_TOKEN"];
@@ -54,12 +60,20 @@ pub struct Provider {
 }
 
 /// A model as clients name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
     /// Where calls go, in order: the next only where the one before failed.
     pub targets: Vec<Target>,
     /// The most it can answer, where known.
     pub max_output: Option<Tokens>,
+    /// The most it can read, where known.
+    pub max_input: Option<Tokens>,
+    /// The most tokens that it makes of one image.
+    pub image_tokens: Tokens,
+    /// The most tokens that it makes of one file.
+    pub file_tokens: Tokens,
+    /// What is held for a call whose size does not bound it.
+    pub unbounded_reserve: NanoUsd,
 }
 
 impl Model {
@@ -115,13 +129,15 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// What `target` costs: its own price, or else that of the longest `…*` which covers it.
-    pub fn price(&self, target: &Target) -> Option<Price> {
+    /// What `target` costs at `now`, and where that is written: its own price, or else that of the
+    /// longest `…*` which covers it.
+    pub fn price(&self, target: &Target, _now: Millis) -> Option<(Price, String)> {
         let name = target.name();
         let covers = |pattern: &str| pattern.strip_suffix('*').is_some_and(|head| name.starts_with(head));
         let by_pattern =
             || self.prices.iter().filter(|(pattern, _)| covers(pattern)).max_by_key(|(pattern, _)| pattern.len());
-        self.prices.get(&name).or_else(|| by_pattern().map(|(_, price)| price)).copied()
+        let own = self.prices.get(&name).or_else(|| by_pattern().map(|(_, price)| price));
+        own.map(|price| (price.clone(), format!("catalog:{}", self.version)))
     }
 
     /// The secrets that the catalog's providers need.
@@ -227,12 +243,18 @@ fn read_model(field: &Field<'_>, providers: &BTreeMap<String, Provider>) -> Resu
     if targets.is_empty() {
         return Err(list.invalid("must name at least one target"));
     }
-    let max_output = match fields.optional("max_output") {
-        None => None,
-        Some(field) => Some(Tokens::new(field.integer(1, 1_000_000_000)?)),
+    let count =
+        |field: Option<Field<'_>>| field.map(|field| field.integer(1, 1_000_000_000).map(Tokens::new)).transpose();
+    let max_output = count(fields.optional("max_output"))?;
+    let max_input = count(fields.optional("max_input"))?;
+    let image_tokens = count(fields.optional("image_tokens"))?.unwrap_or(IMAGE_DEFAULT);
+    let file_tokens = count(fields.optional("file_tokens"))?.unwrap_or(FILE_DEFAULT);
+    let unbounded_reserve = match fields.optional("unbounded_reserve") {
+        None => UNBOUNDED_DEFAULT,
+        Some(field) => field.dollars()?,
     };
     fields.finish()?;
-    Ok(Model { targets, max_output })
+    Ok(Model { targets, max_output, max_input, image_tokens, file_tokens, unbounded_reserve })
 }
 
 fn read_price(field: &Field<'_>) -> Result<Price, Invalid> {
@@ -250,7 +272,8 @@ fn read_price(field: &Field<'_>) -> Result<Price, Invalid> {
     let output = fields.optional("output").map_or(Ok(Rate::ZERO), rate)?;
     let cached_input = fields.optional("cached_input").map_or(Ok(input), rate)?;
     fields.finish()?;
-    Ok(Price { input, cached_input, output })
+    let rates = Rates { cached_input, ..Rates::flat(input, output) };
+    Ok(Price { rates, ..Price::default() })
 }
 
 #[cfg(test)]

@@ -23,6 +23,14 @@ impl Endpoint {
         }
     }
 
+    /// What it is called in rows: `chat` or `embeddings`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+        }
+    }
+
     /// The endpoint at `path`, a path after the base URL.
     pub fn at(path: &str) -> Option<Self> {
         [Self::Chat, Self::Embeddings].into_iter().find(|endpoint| endpoint.path() == path)

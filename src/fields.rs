@@ -3,6 +3,7 @@
 //! An operator's document is taken whole or refused whole: a field nobody knows is an error too,
 //! because a misspelt limit would otherwise be no limit.
 
+use crate::units::NanoUsd;
 use serde_json::{Map, Value};
 
 /// What is wrong with a document, and where: nothing of it was taken.
@@ -66,6 +67,20 @@ impl<'a> Field<'a> {
             return Err(self.wrong_type(&expected));
         }
         Ok(number)
+    }
+
+    /// US dollars, as a decimal text or a whole number.
+    ///
+    /// # Errors
+    /// Another type, a sign, more than nine decimals, or a sum beyond what is counted exactly.
+    pub fn dollars(&self) -> Result<NanoUsd, Invalid> {
+        let whole = self.value.as_u64().map(|dollars| dollars.to_string());
+        let text = whole.as_deref().or_else(|| self.value.as_str());
+        text.and_then(NanoUsd::parse_usd).ok_or_else(|| {
+            self.wrong_type(
+                "US dollars as a decimal text such as \"25.00\", from 0 to 9007199, with at most 9 decimals",
+            )
+        })
     }
 
     /// `true` or `false`.

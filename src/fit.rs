@@ -1,9 +1,10 @@
 //! How much output a call may have: what it wishes, or what its limits have left.
 
+use crate::bound::InputBound;
 use crate::catalog::Model;
-use crate::limits::{Caller, InputBound, Limits};
+use crate::limits::{Caller, Limits};
 use crate::policy::Shortfall;
-use crate::price::Price;
+use crate::price::Prices;
 use crate::units::{Millis, Tokens};
 use crate::wire::Ask;
 
@@ -48,7 +49,7 @@ impl Wish {
         now: Millis,
         caller: Caller<'_>,
         input: InputBound,
-        price: Price,
+        prices: &Prices,
         (on_shortfall, fit_min): (Shortfall, Tokens),
     ) -> Output {
         let wanted = self.each;
@@ -56,7 +57,7 @@ impl Wish {
         if wanted == Tokens::ZERO || !limits.bound_output(caller) {
             return unbound;
         }
-        let affordable = limits.affordable_output(now, caller, input, price);
+        let affordable = limits.affordable_output(now, caller, input, prices);
         let affordable = affordable.map(|all| Tokens::new(all.get().checked_div(self.choices).unwrap_or(0)));
         let Some(affordable) = affordable.filter(|affordable| *affordable < wanted) else {
             return Output { cap: Some(wanted), ..unbound };

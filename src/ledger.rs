@@ -134,7 +134,7 @@ impl Ledger {
         let &(ends, at) = self.leases.first().filter(|&&(ends, _)| ends <= now)?;
         self.leases.remove(&(ends, at));
         let mut row = self.open.remove(&at)?;
-        let bill = Bill { input: row.held.input, output: row.held.output, ..Bill::default() };
+        let bill = Bill::of(row.held.input, row.held.output);
         row.state = State::Expired;
         row.end = Some(End { at: now, bill, cost: row.held.cost, truth: Truth::Ceiling, ..End::default() });
         self.ended.insert(at, row.clone());

@@ -9,7 +9,7 @@
 //! 1. The front reads the request's head and checks the key's MAC, without I/O ([`key`]).
 //! 2. It reads the body's envelope: model, stream, output caps, choices ([`dialect`]).
 //! 3. The tenant's object admits it: key, model, every limit at once; what it may cost is held
-//!    ([`tenant`], [`limits`], [`fit`], [`price`]). The answer leaves when its ledger row is durable
+//!    ([`tenant`], [`limits`], [`bound`], [`fit`], [`price`]). The answer leaves when its ledger row is durable
 //!    ([`rows`], [`store`]).
 //! 4. The front calls the targets in their order ([`route`], [`health`]) with the request spliced for
 //!    each, until one answers ([`answer`]).
@@ -59,8 +59,9 @@ pub mod catalog;
 pub mod pattern;
 pub mod policy;
 pub mod window;
-pub mod limits;
 pub mod price;
+pub mod bound;
+pub mod limits;
 pub mod rows;
 pub mod ledger;
 pub mod health;

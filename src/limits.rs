@@ -4,9 +4,10 @@
 //! Requests count when they are admitted; tokens and money are held first and settled later;
 //! concurrency is nothing but holds.
 
+use crate::bound::InputBound;
 use crate::key::KeyId;
 use crate::policy::{Limit, Per, What};
-use crate::price::Price;
+use crate::price::Prices;
 use crate::units::{Amount, Millis, NanoUsd, Tokens};
 use crate::window::{Tally, Window};
 use serde::{Deserialize, Serialize};
@@ -19,18 +20,21 @@ pub struct Load {
     pub input: Tokens,
     /// Output tokens.
     pub output: Tokens,
+    /// Output tokens as rolling windows hold them: what such calls mostly have. Of a call that has ended: its output.
+    pub likely_output: Tokens,
     /// Money.
     pub cost: NanoUsd,
 }
 
 impl Load {
-    /// The part of the load that a limit on `what` counts.
-    pub fn amount(&self, what: What) -> Amount {
-        Amount::new(match what {
+    /// The part of the load that `limit` counts.
+    pub fn amount(&self, limit: &Limit) -> Amount {
+        let output = if limit.window.span().is_some() { self.likely_output } else { self.output };
+        Amount::new(match limit.what {
             What::Requests | What::Concurrency => 1,
-            What::Tokens => self.input.plus(self.output).get(),
+            What::Tokens => self.input.plus(output).get(),
             What::InputTokens => self.input.get(),
-            What::OutputTokens => self.output.get(),
+            What::OutputTokens => output.get(),
             What::Cost => self.cost.get(),
         })
     }
@@ -152,7 +156,7 @@ impl Limits {
         now: Millis,
         caller: Caller<'_>,
         input: InputBound,
-        price: Price,
+        prices: &Prices,
     ) -> Option<Tokens> {
         let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller));
         rules
@@ -161,7 +165,11 @@ impl Limits {
                 match rule.limit.what {
                     What::OutputTokens => Some(Tokens::new(room.get())),
                     What::Tokens => Some(Tokens::new(room.get()).minus(input.estimate)),
-                    What::Cost => price.affordable_output(input.ceiling, NanoUsd::new(room.get())),
+                    What::Cost => prices.affordable_output(
+                        input.ceiling,
+                        input.kinds,
+                        NanoUsd::new(room.get()).minus(input.reserve),
+                    ),
                     What::Requests | What::InputTokens | What::Concurrency => None,
                 }
             })
@@ -177,7 +185,7 @@ impl Limits {
     /// Counts a call that was admitted at `at`: what is certain at once, the rest as held.
     pub fn reserve(&mut self, at: Millis, now: Millis, caller: Caller<'_>, load: &Load) {
         for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
-            let (what, amount) = (rule.limit.what, load.amount(rule.limit.what));
+            let (what, amount) = (rule.limit.what, load.amount(&rule.limit));
             let tally = rule.tally(now, caller.key);
             match what {
                 What::Requests => tally.correct(at, Amount::ZERO, amount),
@@ -189,12 +197,12 @@ impl Limits {
     /// Ends the hold of a call admitted at `at`, and counts what it used in its place.
     pub fn settle(&mut self, at: Millis, now: Millis, caller: Caller<'_>, held: &Load, used: &Load) {
         for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
-            let what = rule.limit.what;
+            let (what, held, used) = (rule.limit.what, held.amount(&rule.limit), used.amount(&rule.limit));
             let tally = rule.tally(now, caller.key);
             match what {
                 What::Requests => {}
-                What::Concurrency => tally.post(at, held.amount(what), Amount::ZERO),
-                _ => tally.post(at, held.amount(what), used.amount(what)),
+                What::Concurrency => tally.post(at, held, Amount::ZERO),
+                _ => tally.post(at, held, used),
             }
         }
     }
@@ -202,9 +210,9 @@ impl Limits {
     /// Counts `after` in place of `before` for a call that had already ended.
     pub fn correct(&mut self, at: Millis, now: Millis, caller: Caller<'_>, before: &Load, after: &Load) {
         for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
-            let what = rule.limit.what;
-            if !matches!(what, What::Requests | What::Concurrency) {
-                rule.tally(now, caller.key).correct(at, before.amount(what), after.amount(what));
+            let (before, after) = (before.amount(&rule.limit), after.amount(&rule.limit));
+            if !matches!(rule.limit.what, What::Requests | What::Concurrency) {
+                rule.tally(now, caller.key).correct(at, before, after);
             }
         }
     }
@@ -222,7 +230,7 @@ impl Limits {
         for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller) && only(rule.limit.window)) {
             let amount = match rule.limit.what {
                 What::Requests => Amount::new(calls),
-                what => used.amount(what),
+                _ => used.amount(&rule.limit),
             };
             rule.tally(now, caller.key).correct(at, Amount::ZERO, amount);
         }
@@ -243,23 +251,6 @@ impl Limits {
             };
             share(one, other).cmp(&share(other, one))
         })
-    }
-}
-
-/// How much input a call has: bytes and tokens differ, so there are two answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InputBound {
-    /// What limits on tokens hold: an estimate, corrected when the call settles.
-    pub estimate: Tokens,
-    /// What limits on money hold: no tokenizer makes more tokens than bytes. What a body only points
-    /// at, such as an image by its address, is not bounded by it.
-    pub ceiling: Tokens,
-}
-
-impl InputBound {
-    /// The bounds of a request body of so many bytes.
-    pub fn of_bytes(bytes: u64) -> Self {
-        Self { estimate: Tokens::new(bytes.div_ceil(4)), ceiling: Tokens::new(bytes) }
     }
 }
 
@@ -292,7 +283,7 @@ impl Rule {
     }
 
     fn block(&mut self, now: Millis, key: &KeyId, load: &Load, first_lease: Option<Millis>) -> Option<Block> {
-        let asked = load.amount(self.limit.what);
+        let asked = load.amount(&self.limit);
         let standing = self.standing(now, key);
         if asked == Amount::ZERO || asked <= standing.remaining() {
             return None;

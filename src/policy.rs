@@ -226,7 +226,8 @@ fn read_limit(field: &Field<'_>, owner: Per) -> Result<Limit, Invalid> {
         (_, window) => read_window(field, window)?,
     };
     let max = fields.required("max")?;
-    let max = if what == What::Cost { read_dollars(&max)? } else { Amount::new(max.integer(0, CEILING)?) };
+    let max =
+        if what == What::Cost { Amount::new(max.dollars()?.get()) } else { Amount::new(max.integer(0, CEILING)?) };
     let name = match name {
         None if window == Window::Moment => format!("{}-{}", what.name(), per.name()),
         None => format!("{}-{}-{}", what.name(), window.name(), per.name()),
@@ -248,17 +249,6 @@ fn read_name(field: &Field<'_>) -> Result<String, Invalid> {
     let name = field.text(NAME_BYTES_MAX)?;
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if plain { Ok(name.to_owned()) } else { Err(field.invalid("may hold letters, digits, '.', '_' and '-'")) }
-}
-
-fn read_dollars(field: &Field<'_>) -> Result<Amount, Invalid> {
-    let whole = field.value().as_u64().map(|dollars| dollars.to_string());
-    let text = whole.as_deref().or_else(|| field.value().as_str());
-    text.and_then(NanoUsd::parse_usd).map(|usd| Amount::new(usd.get())).ok_or_else(|| {
-        field.invalid(format!(
-            "must be US dollars as a decimal text such as \"25.00\", from 0 to 9007199, with at most 9 decimals; got {}",
-            field.value()
-        ))
-    })
 }
 
 fn read_models(field: Option<&Field<'_>>) -> Result<Vec<Pattern>, Invalid> {

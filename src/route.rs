@@ -2,7 +2,7 @@
 
 use crate::catalog::{Catalog, Model, Target};
 use crate::health::{Health, Standing};
-use crate::price::Price;
+use crate::price::Prices;
 use crate::units::Millis;
 use crate::wire::Hop;
 
@@ -10,6 +10,7 @@ use crate::wire::Hop;
 pub fn hops(catalog: &Catalog, health: &Health, now: Millis, model: &Model) -> Vec<Hop> {
     let hop = |target: &Target| {
         let provider = catalog.providers.get(&target.provider)?;
+        let (price, priced_by) = catalog.price(target, now).unwrap_or_default();
         Some(Hop {
             target: target.name(),
             model: target.model.clone(),
@@ -17,7 +18,8 @@ pub fn hops(catalog: &Catalog, health: &Health, now: Millis, model: &Model) -> V
             secret: provider.secret.clone(),
             cap_field: provider.output_cap,
             timeout: provider.timeout,
-            price: catalog.price(target).unwrap_or_default(),
+            price,
+            priced_by,
         })
     };
     let mut hops: Vec<Hop> = model.targets.iter().filter_map(hop).collect();
@@ -25,15 +27,11 @@ pub fn hops(catalog: &Catalog, health: &Health, now: Millis, model: &Model) -> V
     hops
 }
 
-/// The highest price among a model's targets, any of which may answer; and a target without a price.
-pub fn dearest_price(catalog: &Catalog, model: &Model) -> (Price, Option<String>) {
-    let mut dearest = Price::default();
-    let mut unpriced = None;
-    for target in &model.targets {
-        match catalog.price(target) {
-            Some(price) => dearest = dearest.dearest(price),
-            None => unpriced = Some(target.name()),
-        }
-    }
-    (dearest, unpriced)
+/// What each of a model's targets costs, any of which may answer.
+///
+/// # Errors
+/// A target without a price.
+pub fn prices(catalog: &Catalog, model: &Model, now: Millis) -> Result<Prices, String> {
+    let price = |target: &Target| catalog.price(target, now).map(|(price, _)| price).ok_or_else(|| target.name());
+    model.targets.iter().map(price).collect::<Result<Vec<_>, _>>().map(Prices)
 }

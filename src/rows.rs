@@ -5,7 +5,7 @@
 use crate::key::KeyId;
 use crate::limits::Load;
 use crate::price::Bill;
-use crate::units::{Millis, NanoUsd};
+use crate::units::{Millis, NanoUsd, Tokens};
 use serde::{Deserialize, Serialize};
 
 /// A call's place in the ledger: its admission in microseconds since 1970, made unique.
@@ -77,13 +77,17 @@ pub struct CallRow {
     pub key: KeyId,
     /// The model, as the client named it.
     pub model: String,
+    /// What was called: `chat` or `embeddings`.
+    pub endpoint: String,
+    /// The bytes of its text, from which estimates are learnt.
+    pub bytes: u64,
     /// How far it has come.
     pub state: State,
     /// When its hold ends by itself.
     pub lease_ends: Millis,
     /// What it held, or still holds.
     pub held: Load,
-    /// The version of the catalog whose prices it is billed at.
+    /// The version of the catalog that it was admitted by.
     pub catalog: u64,
     /// What is known of its end; `None` while it is open.
     pub end: Option<End>,
@@ -102,6 +106,9 @@ pub struct End {
     /// What the bill rests on.
     #[serde(default)]
     pub truth: Truth,
+    /// Where its price is written: `catalog:3`; empty if there is none.
+    #[serde(default)]
+    pub priced_by: String,
     /// The `provider/model` that answered; empty if none did.
     #[serde(default)]
     pub target: String,
@@ -116,7 +123,8 @@ pub struct End {
 impl End {
     /// The load that counts once the call has ended.
     pub fn load(&self) -> Load {
-        Load { input: self.bill.input, output: self.bill.output, cost: self.cost }
+        let Bill { input, output, .. } = self.bill;
+        Load { input, output, likely_output: output, cost: self.cost }
     }
 
     /// Whether the client was given something else than an answer.
@@ -218,9 +226,11 @@ impl Sums {
     /// The load that these sums put on limits.
     pub fn load(&self) -> Load {
         let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
+        let output = Tokens::new(unsigned(self.output));
         Load {
-            input: crate::units::Tokens::new(unsigned(self.input)),
-            output: crate::units::Tokens::new(unsigned(self.output)),
+            input: Tokens::new(unsigned(self.input)),
+            output,
+            likely_output: output,
             cost: NanoUsd::new(unsigned(self.cost)),
         }
     }

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tables, by version: each is run once, in order.
-pub const MIGRATIONS: [&str; 1] = [include_str!("../migrations/tenant/0001_init.sql")];
+pub const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/tenant/0001_init.sql"), include_str!("../migrations/tenant/0002_parts.sql")];
 /// Where the versions that were run are kept.
 pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS schema (version INTEGER PRIMARY KEY)";
 /// Notes that a version was run.
@@ -25,13 +26,13 @@ pub const SCHEMA_READ: &str = "SELECT version FROM schema ORDER BY version";
 /// The rows that one text may hold: far below the platform's 2 MB for a text.
 const ROWS_MAX: usize = 1_000;
 
-const OPENED_WRITE: &str = "INSERT INTO calls (at, call, key, model, state, lease_ends, held_input, held_output, \
-     held_cost, catalog) SELECT value->>0, value->>1, value->>2, value->>3, 'open', value->>4, value->>5, value->>6, \
-     value->>7, value->>8 FROM json_each(?)";
+const OPENED_WRITE: &str = "INSERT INTO calls (at, call, key, model, endpoint, bytes, state, lease_ends, held_input, \
+     held_output, held_likely_output, held_cost, catalog) SELECT value->>0, value->>1, value->>2, value->>3, value->>4, \
+     value->>5, 'open', value->>6, value->>7, value->>8, value->>9, value->>10, value->>11 FROM json_each(?)";
 const ENDED_WRITE: &str = "UPDATE calls SET state = ended.value->>1, ended_at = ended.value->>2, input = ended.value->>3, \
-     cached_input = ended.value->>4, output = ended.value->>5, cost = ended.value->>6, truth = ended.value->>7, \
-     target = ended.value->>8, status = ended.value->>9, attempts = ended.value->>10 \
-     FROM json_each(?) AS ended WHERE calls.at = ended.value->>0";
+     cached_input = ended.value->>4, output = ended.value->>5, parts = ended.value->>6, cost = ended.value->>7, \
+     truth = ended.value->>8, priced_by = ended.value->>9, target = ended.value->>10, status = ended.value->>11, \
+     attempts = ended.value->>12 FROM json_each(?) AS ended WHERE calls.at = ended.value->>0";
 const USAGE_WRITE: &str = "INSERT INTO usage SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, \
      value->>6, value->>7, value->>8, value->>9 FROM json_each(?) WHERE true \
      ON CONFLICT (grain, start, key, model) DO UPDATE SET calls = calls + excluded.calls, failed = failed + excluded.failed, \
@@ -112,26 +113,45 @@ fn to_json(value: &(impl Serialize + ?Sized)) -> String {
 
 fn opened_row(row: &CallRow) -> impl Serialize + use<'_> {
     let held = row.held;
-    (row.at, &row.call, &row.key, &row.model, row.lease_ends, held.input, held.output, held.cost, row.catalog)
+    (
+        row.at,
+        &row.call,
+        &row.key,
+        &row.model,
+        &row.endpoint,
+        row.bytes,
+        row.lease_ends,
+        held.input,
+        held.output,
+        held.likely_output,
+        held.cost,
+        row.catalog,
+    )
 }
 
 fn ended_row(row: &CallRow) -> Option<impl Serialize + use<'_>> {
     let end = row.end.as_ref()?;
-    let (bill, target) = (end.bill, end.target.as_str());
-    let Bill { input, cached_input, output } = bill;
     Some((
         row.at,
         row.state,
         end.at,
-        input,
-        cached_input,
-        output,
+        end.bill.input,
+        end.bill.cached_input,
+        end.bill.output,
+        parts(&end.bill),
         end.cost,
         end.truth,
-        target,
+        end.priced_by.as_str(),
+        end.target.as_str(),
         end.status,
         end.attempts,
     ))
+}
+
+/// The tokens of special kinds as the column `parts` holds them.
+fn parts(bill: &Bill) -> Option<String> {
+    let parts = [bill.cache_write, bill.cache_write_hour, bill.audio_input, bill.reasoning, bill.audio_output];
+    parts.iter().any(|part| *part > Tokens::ZERO).then(|| to_json(&parts))
 }
 
 fn usage_row<'a>(key: &'a UsageKey, sums: &Sums) -> impl Serialize + use<'a> {
@@ -179,32 +199,47 @@ pub struct CallRead(
     Option<String>,
     Option<u16>,
     Option<u32>,
+    String,
+    u64,
+    Option<Tokens>,
+    Option<String>,
+    Option<String>,
 );
 
 impl From<CallRead> for CallRow {
     fn from(row: CallRead) -> Self {
+        let parts = row.23.and_then(|parts| serde_json::from_str::<[Tokens; 5]>(&parts).ok());
+        let [cache_write, cache_write_hour, audio_input, reasoning, audio_output] = parts.unwrap_or_default();
+        let bill = Bill {
+            input: row.11.unwrap_or_default(),
+            cached_input: row.12.unwrap_or_default(),
+            cache_write,
+            cache_write_hour,
+            audio_input,
+            output: row.13.unwrap_or_default(),
+            reasoning,
+            audio_output,
+        };
         let end = row.10.map(|at| End {
             at,
-            bill: Bill {
-                input: row.11.unwrap_or_default(),
-                cached_input: row.12.unwrap_or_default(),
-                output: row.13.unwrap_or_default(),
-            },
+            bill,
             cost: row.14.unwrap_or_default(),
             truth: row.15.unwrap_or_default(),
+            priced_by: row.22.unwrap_or_default(),
             target: row.16.unwrap_or_default(),
             status: row.17.unwrap_or_default(),
             attempts: row.18.unwrap_or_default(),
         });
-        let held = Load { input: row.6, output: row.7, cost: row.8 };
         Self {
             at: row.0,
             call: row.1,
             key: row.2,
             model: row.3,
+            endpoint: row.19,
+            bytes: row.20,
             state: row.4,
             lease_ends: row.5,
-            held,
+            held: Load { input: row.6, output: row.7, likely_output: row.21.unwrap_or(row.7), cost: row.8 },
             catalog: row.9,
             end,
         }
@@ -239,18 +274,24 @@ mod tests {
 
     #[test]
     fn a_row_is_read_as_its_columns_stand() {
-        let open = r#"["c", "k", "m", "open", 5, 7, 8, 9, 4, null, null, null, null, null, null, null, null, null]"#;
-        let ended =
-            r#"["c", "k", "m", "expired", 5, 7, 8, 9, 4, 10, 3, 1, 2, 9007199254740991, "ceiling", "p/q", 200, 2]"#;
+        let open = r#"["c", "k", "m", "open", 5, 7, 8, 9, 4, null, null, null, null, null, null, null, null, null,
+            "chat", 40, null, null, null]"#;
+        let ended = r#"["c", "k", "m", "expired", 5, 7, 8, 9, 4, 10, 3, 1, 2, 9007199254740991, "ceiling", "p/q", 200,
+            2, "chat", 40, 6, "catalog:4", "[0,0,0,1,0]"]"#;
         let rows = [open, ended].map(|row| row.replacen('[', "[1763985590000123, ", 1)).join(",");
         let rows: Vec<CallRow> =
             read::<CallRead>(&format!("[{rows}]")).unwrap().into_iter().map(CallRow::from).collect();
         assert_eq!(rows[0].at, CallKey::new(1_763_985_590_000_123));
         assert_eq!((rows[0].state, &rows[0].end), (State::Open, &None));
-        assert_eq!(rows[0].held, Load { input: Tokens::new(7), output: Tokens::new(8), cost: NanoUsd::new(9) });
-        let bill = Bill { input: Tokens::new(3), cached_input: Tokens::new(1), output: Tokens::new(2) };
+        let (output, cost) = (Tokens::new(8), NanoUsd::new(9));
+        assert_eq!(rows[0].held, Load { input: Tokens::new(7), output, likely_output: output, cost });
+        assert_eq!(rows[1].held.likely_output, Tokens::new(6));
+        let bill = Bill { cached_input: Tokens::new(1), ..Bill::of(Tokens::new(3), Tokens::new(2)) };
+        let bill = Bill { reasoning: Tokens::new(1), ..bill };
+        assert_eq!(parts(&bill).as_deref(), Some("[0,0,0,1,0]"));
         let (at, cost) = (Millis::new(10), NanoUsd::new(crate::units::CEILING));
-        let end = End { at, bill, cost, truth: Truth::Ceiling, target: "p/q".to_owned(), status: 200, attempts: 2 };
+        let (priced_by, target) = ("catalog:4".to_owned(), "p/q".to_owned());
+        let end = End { at, bill, cost, truth: Truth::Ceiling, priced_by, target, status: 200, attempts: 2 };
         assert_eq!((rows[1].state, rows[1].end.as_ref()), (State::Expired, Some(&end)));
     }
 
@@ -261,6 +302,8 @@ mod tests {
             call: String::new(),
             key: KeyId::parse("k").unwrap(),
             model: String::new(),
+            endpoint: String::new(),
+            bytes: 0,
             state: State::Open,
             lease_ends: Millis::ZERO,
             held: Load::default(),

@@ -8,9 +8,9 @@ use crate::fit::Wish;
 use crate::health::{Health, Standing};
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::ledger::{self, Found, Ledger};
-use crate::limits::{Caller, InputBound, Limits, Load};
+use crate::limits::{Caller, Limits, Load};
 use crate::policy::{Policy, What};
-use crate::price::Price;
+use crate::price::Prices;
 use crate::route;
 use crate::rows::{CallKey, CallRow, Change, End, Grain, HealthRow, State, Sums, UsageKey};
 use crate::units::{Millis, Tokens};
@@ -161,12 +161,13 @@ impl Tenant {
                 Err(Denial::CallEnded)
             };
         }
-        let price = self.price(caller, &model)?;
-        let input = InputBound::of_bytes(ask.input_bytes);
+        let prices = self.prices(now, caller, &model)?;
+        let input = ask.shape.bound(&model);
         let wish = Wish::of(ask, &model);
-        let output = wish.fit(&mut self.limits, now, caller, input, price, (on_shortfall, fit_min));
+        let output = wish.fit(&mut self.limits, now, caller, input, &prices, (on_shortfall, fit_min));
         let total = output.each.times(ask.choices);
-        let load = Load { input: input.estimate, output: total, cost: price.worst(input.ceiling, total) };
+        let cost = prices.worst(input.ceiling, total, input.kinds).plus(input.reserve);
+        let load = Load { input: input.estimate, output: total, likely_output: total, cost };
         let blocks = self.limits.blocks(now, caller, &load, self.ledger.first_lease());
         if !blocks.is_empty() {
             let asked = output.affordable.map(|_| output.wanted);
@@ -180,6 +181,8 @@ impl Tenant {
             call: ask.call.clone(),
             key: ask.key.clone(),
             model: ask.model.clone(),
+            endpoint: ask.endpoint.clone(),
+            bytes: ask.shape.bytes,
             state: State::Open,
             lease_ends: at.millis().plus(lease),
             held: load,
@@ -352,11 +355,10 @@ impl Tenant {
     }
 
     /// What a call of `model` is reckoned at: an unknown price counts as none where no budget asks.
-    fn price(&self, caller: Caller<'_>, model: &Model) -> Result<Price, Denial> {
-        let unknown = |target| Denial::PriceUnknown { target };
-        match route::dearest_price(&self.config.catalog, model) {
-            (_, Some(unpriced)) if self.limits.bound_cost(caller) => Err(unknown(unpriced)),
-            (price, _) => Ok(price),
+    fn prices(&self, now: Millis, caller: Caller<'_>, model: &Model) -> Result<Prices, Denial> {
+        match route::prices(&self.config.catalog, model, now) {
+            Err(target) if self.limits.bound_cost(caller) => Err(Denial::PriceUnknown { target }),
+            prices => Ok(prices.unwrap_or_default()),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Both may run another version for a while: what a peer does not know it ignores, and what it
 //! does not say has a default.
 
+use crate::bound::Shape;
 use crate::dialect::openai::splice::CapField;
 use crate::health::Outcome;
 use crate::key::{KeyId, SecretHash, TenantId};
@@ -36,8 +37,11 @@ pub struct Ask {
     pub hash: SecretHash,
     /// The model, as the client names it.
     pub model: String,
-    /// The request body's size: the bound of its input.
-    pub input_bytes: u64,
+    /// What it calls: `chat` or `embeddings`.
+    #[serde(default)]
+    pub endpoint: String,
+    /// What the request is made of: the bound of its input.
+    pub shape: Shape,
     /// Whether the call can have output: embeddings cannot.
     pub output: bool,
     /// The client's output cap for each answer.
@@ -82,6 +86,9 @@ pub struct Hop {
     pub timeout: Millis,
     /// What its tokens cost.
     pub price: Price,
+    /// Where that is written: `catalog:3`.
+    #[serde(default)]
+    pub priced_by: String,
 }
 
 /// How the limits stand that `x-ratelimit-*` headers speak of.

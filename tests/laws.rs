@@ -187,7 +187,7 @@ fn brute_force(world: &World, key: &str, limit: &Limit) -> (u64, u64) {
             Window::Moment => true,
         };
         let open = row.state == State::Open;
-        let amount = load(row).amount(limit.what).get();
+        let amount = load(row).amount(limit).get();
         match limit.what {
             What::Requests => settled += u64::from(inside),
             What::Concurrency => held += u64::from(open),

@@ -27,8 +27,11 @@ fn a_catalog_is_read() {
     assert_eq!(catalog.providers["ollama"].output_cap, CapField::MaxTokens);
     assert_eq!(catalog.providers["openai"].output_cap, CapField::MaxCompletionTokens);
     let targets = &catalog.models["gpt-4o-mini"].targets;
-    assert_eq!(catalog.price(&targets[0]).unwrap().cached_input, Rate::parse_usd("0.075").unwrap());
-    assert_eq!(catalog.price(&targets[1]).unwrap().input, Rate::parse_usd("0.01").unwrap());
+    assert_eq!(
+        catalog.price(&targets[0], Millis::ZERO).unwrap().0.rates.cached_input,
+        Rate::parse_usd("0.075").unwrap()
+    );
+    assert_eq!(catalog.price(&targets[1], Millis::ZERO).unwrap().0.rates.input, Rate::parse_usd("0.01").unwrap());
     assert_eq!(catalog.secrets().collect::<Vec<_>>(), [("openai", "OPENAI_API_KEY")]);
 }
 
@@ -38,7 +41,7 @@ fn the_catalog_that_ships_is_valid() {
     let catalog = Catalog::read(&document, 0).unwrap();
     for (name, model) in &catalog.models {
         for target in &model.targets {
-            assert!(catalog.price(target).is_some(), "{name} has no price");
+            assert!(catalog.price(target, Millis::ZERO).is_some(), "{name} has no price");
         }
     }
 }

@@ -5,6 +5,7 @@ use super::object::to_json;
 use super::stream::Stream;
 use super::visit::{Answer, Visit};
 use crate::answer::{self, Verdict};
+use crate::bound::Shape;
 use crate::dialect::Endpoint;
 use crate::dialect::openai::envelope::Envelope;
 use crate::dialect::openai::splice::{Edit, OutputCap};
@@ -52,7 +53,8 @@ impl Call {
             key: presented.key.clone(),
             hash: presented.hash.clone(),
             model: envelope.model.clone(),
-            input_bytes: u64::try_from(self.body.len()).unwrap_or(u64::MAX),
+            endpoint: self.endpoint.name().to_owned(),
+            shape: Shape { bytes: u64::try_from(self.body.len()).unwrap_or(u64::MAX), ..Shape::default() },
             output: self.endpoint == Endpoint::Chat,
             output_cap: client_cap(envelope),
             choices: envelope.n,
@@ -87,11 +89,14 @@ impl Call {
         let choices = self.envelope.as_ref().map_or(1, |envelope| envelope.n);
         let counted = most.map_or(counted, |each| counted.min(each.times(choices)));
         let (bill, truth) = match usage {
-            Some(Usage { input, cached_input, output }) => (Bill { input, cached_input, output }, Truth::Reported),
-            None => (Bill { input: estimate, output: counted, ..Bill::default() }, Truth::Counted),
+            Some(Usage { input, cached_input, output }) => {
+                (Bill { cached_input, ..Bill::of(input, output) }, Truth::Reported)
+            }
+            None => (Bill::of(estimate, counted), Truth::Counted),
         };
-        let (target, price) = self.hop().map(|hop| (hop.target.clone(), hop.price)).unwrap_or_default();
-        self.end = End { bill, cost: price.cost(bill), truth, target, status, ..End::default() };
+        let Some(hop) = self.hop() else { return };
+        let (priced_by, target, cost) = (hop.priced_by.clone(), hop.target.clone(), hop.price.cost(bill));
+        self.end = End { bill, cost, truth, priced_by, target, status, ..End::default() };
     }
 }
 

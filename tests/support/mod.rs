@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use tollgate::bound::Shape;
 use tollgate::catalog::Catalog;
 use tollgate::fields::Field;
 use tollgate::key::{self, KeyId, SecretHash, SigningSecret, TenantId};
@@ -103,7 +104,8 @@ impl World {
             key: KeyId::parse(key).unwrap(),
             hash: self.hash.clone(),
             model: "m".to_owned(),
-            input_bytes,
+            endpoint: "chat".to_owned(),
+            shape: Shape { bytes: input_bytes, ..Shape::default() },
             output: true,
             output_cap: output_cap.map(Tokens::new),
             choices: 1,
@@ -120,8 +122,8 @@ impl World {
     }
 
     pub(crate) fn settle(&mut self, call: &str, at: Option<CallKey>, input: u64, output: u64) {
-        let bill = Bill { input: Tokens::new(input), output: Tokens::new(output), ..Bill::default() };
-        let price = self.tenant.config().catalog.prices["p/m"];
+        let bill = Bill::of(Tokens::new(input), Tokens::new(output));
+        let price = self.tenant.config().catalog.prices["p/m"].clone();
         let end =
             End { bill, cost: price.cost(bill), status: 200, attempts: 1, target: "p/m".to_owned(), ..End::default() };
         let settlement = Settlement { at, call: call.to_owned(), end, attempts: Vec::new() };

@@ -1,0 +1,85 @@
+//! What a request can use at most: its shape against its model's bounds.
+//!
+//! No tokenizer makes more tokens than bytes, so text is bounded by its bytes. An image or a file is
+//! bounded by the most that its model makes of one, sound by its bytes, and all of it together by the
+//! model's context. What a tool of the provider's reads by itself has no bound: the model's
+//! `unbounded_reserve` is held for it.
+
+use crate::catalog::Model;
+use crate::price::Kinds;
+use crate::units::{NanoUsd, Tokens};
+use serde::{Deserialize, Serialize};
+
+/// The bytes of encoded sound for one token, at the least: 8 kbit/s in base64, 32 tokens a second.
+const AUDIO_BYTES_PER_TOKEN: u64 = 32;
+
+/// What a request is made of, as far as its size is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shape {
+    /// The bytes of the body, less those of media that it holds.
+    pub bytes: u64,
+    /// The images that it holds or names.
+    pub images: u64,
+    /// The files that it holds.
+    pub files: u64,
+    /// The bytes of the sound that it holds, as they are written.
+    pub audio_bytes: u64,
+    /// The special kinds of token that it can lead to.
+    pub kinds: Kinds,
+    /// It names what its size does not bound: a tool that the provider runs, a file kept elsewhere.
+    pub unbounded: bool,
+}
+
+/// What the input of a call is reckoned at: bytes and tokens differ, so there are two answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputBound {
+    /// What limits on tokens hold: an estimate, corrected when the call settles.
+    pub estimate: Tokens,
+    /// What limits on money hold: the most that it can be.
+    pub ceiling: Tokens,
+    /// The special kinds of token that it can lead to.
+    pub kinds: Kinds,
+    /// What is held besides for what has no bound.
+    pub reserve: NanoUsd,
+}
+
+impl Shape {
+    /// The most tokens that the input can be for `model`, and what it is reckoned to be.
+    pub fn bound(&self, model: &Model) -> InputBound {
+        let media = model.image_tokens.times(self.images).plus(model.file_tokens.times(self.files));
+        let media = media.plus(Tokens::new(self.audio_bytes.div_ceil(AUDIO_BYTES_PER_TOKEN)));
+        let most = |tokens: Tokens| model.max_input.map_or(tokens, |max| tokens.min(max));
+        InputBound {
+            estimate: most(Tokens::new(self.bytes.div_ceil(4)).plus(media)),
+            ceiling: most(Tokens::new(self.bytes).plus(media)),
+            kinds: self.kinds,
+            reserve: if self.unbounded { model.unbounded_reserve } else { NanoUsd::ZERO },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(max_input: Option<u64>) -> Model {
+        Model {
+            max_input: max_input.map(Tokens::new),
+            image_tokens: Tokens::new(1_500),
+            file_tokens: Tokens::new(40_000),
+            unbounded_reserve: NanoUsd::new(7),
+            ..Model::default()
+        }
+    }
+
+    #[test]
+    fn text_is_bounded_by_bytes_media_by_the_model_and_all_by_its_context() {
+        let shape = Shape { bytes: 400, images: 2, files: 1, audio_bytes: 64_000, unbounded: true, ..Shape::default() };
+        let bound = shape.bound(&model(None));
+        assert_eq!((bound.ceiling.get(), bound.estimate.get()), (400 + 3_000 + 40_000 + 2_000, 100 + 45_000));
+        assert_eq!(bound.reserve, NanoUsd::new(7));
+        assert_eq!(shape.bound(&model(Some(8_000))).ceiling, Tokens::new(8_000));
+        assert_eq!(Shape { unbounded: false, ..shape }.bound(&model(None)).reserve, NanoUsd::ZERO);
+    }
+}
