@@ -240,7 +240,6 @@ fn round_up(product: u128) -> NanoUsd {
     NanoUsd::new(u64::try_from(product.div_ceil(PER)).unwrap_or(u64::MAX))
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(amount: &NanoUsd) -> bool {
     *amount == NanoUsd::ZERO
 }
