@@ -44,6 +44,13 @@ pub struct InputBound {
     pub reserve: NanoUsd,
 }
 
+impl InputBound {
+    /// Whether it has what only its own request tells: then it is not reckoned anew while it runs.
+    pub fn special(&self) -> bool {
+        self.reserve > NanoUsd::ZERO || self.kinds != Kinds::default()
+    }
+}
+
 impl Shape {
     /// The most tokens that the input can be for `model`, and what it is reckoned to be.
     pub fn bound(&self, model: &Model) -> InputBound {

@@ -30,6 +30,17 @@ pub struct Ledger {
     flush_at: usize,
 }
 
+/// Calls that were let go of.
+#[derive(Clone, Debug)]
+pub struct Flushed {
+    /// The usage they make.
+    pub usage: BTreeMap<UsageKey, Sums>,
+    /// Their rows.
+    pub done: BTreeMap<CallKey, CallRow>,
+    /// The place before which all calls are summed up.
+    pub end: CallKey,
+}
+
 /// What a settlement found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -110,6 +121,20 @@ impl Ledger {
         self.open.values()
     }
 
+    /// The open call named `call` at `at`.
+    pub fn open_call(&self, at: CallKey, call: &str) -> Option<&CallRow> {
+        self.open.get(&at).filter(|row| row.call == call)
+    }
+
+    /// Puts `row` in place of the open call's.
+    pub fn amend(&mut self, row: CallRow) {
+        if let Some(open) = self.open.get_mut(&row.at) {
+            self.leases.remove(&(open.lease_ends, row.at));
+            self.leases.insert((row.lease_ends, row.at));
+            *open = row;
+        }
+    }
+
     /// Gives the call at `at` its end, once.
     pub fn settle(&mut self, at: CallKey, call: &str, end: End) -> Found {
         let theirs = |row: &&CallRow| row.call != call;
@@ -141,9 +166,8 @@ impl Ledger {
         Some(row)
     }
 
-    /// Lets go of ended calls once there are many of them: the usage they make, and the place before
-    /// which all calls are now summed up.
-    pub fn flush(&mut self, now: Millis, force: bool) -> Option<(BTreeMap<UsageKey, Sums>, CallKey)> {
+    /// Lets go of ended calls once there are many of them.
+    pub fn flush(&mut self, now: Millis, force: bool) -> Option<Flushed> {
         if self.ended.len() < self.flush_at && !force {
             return None;
         }
@@ -164,7 +188,7 @@ impl Ledger {
             }
         }
         self.flushed = end;
-        Some((usage, end))
+        Some(Flushed { usage, done, end })
     }
 
     /// The ended calls that are not summed up yet.

@@ -63,6 +63,7 @@ pub mod price;
 pub mod bound;
 pub mod limits;
 pub mod rows;
+pub mod habit;
 pub mod ledger;
 pub mod health;
 pub mod route;

@@ -6,12 +6,16 @@
 
 use crate::bound::InputBound;
 use crate::key::KeyId;
-use crate::policy::{Limit, Per, What};
+use crate::policy::{Limit, What};
 use crate::price::Prices;
+use crate::rows::DebtKey;
 use crate::units::{Amount, Millis, NanoUsd, Tokens};
 use crate::window::{Tally, Window};
+use rule::Rule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+mod rule;
 
 /// What a call uses, or may use at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,16 +50,6 @@ pub struct Limits {
     rules: Vec<Rule>,
 }
 
-/// A limit and what it has counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Rule {
-    limit: Limit,
-    /// The one key whose policy holds the limit; `None`: the tenant's policy does.
-    owner: Option<KeyId>,
-    /// One for each key where the limit is per key, else one under `None`.
-    tallies: BTreeMap<Option<KeyId>, Tally>,
-}
-
 /// Who calls what: what decides which limits cover a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
@@ -74,6 +68,8 @@ pub struct Standing<'a> {
     pub settled: Amount,
     /// Held by calls under way.
     pub held: Amount,
+    /// What of `settled` is an earlier window's debt.
+    pub debt: Amount,
     /// When its window will have let go of all that is settled; `None`: never, or nothing is.
     pub resets_at: Option<Millis>,
 }
@@ -194,8 +190,59 @@ impl Limits {
         }
     }
 
-    /// Ends the hold of a call admitted at `at`, and counts what it used in its place.
-    pub fn settle(&mut self, at: Millis, now: Millis, caller: Caller<'_>, held: &Load, used: &Load) {
+    /// Holds `after` in place of `before` for a call that was admitted at `at` and is still under way.
+    pub fn amend(&mut self, at: Millis, now: Millis, caller: Caller<'_>, before: &Load, after: &Load) {
+        for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
+            let (before, after) = (before.amount(&rule.limit), after.amount(&rule.limit));
+            if rule.limit.what != What::Requests {
+                rule.tally(now, caller.key).amend(at, before, after);
+            }
+        }
+    }
+
+    /// The most output that a call under way, which holds `held` in all, can have so that no budget
+    /// is above its limit; `None`: all that it holds. Budgets are limits on money and on tokens over
+    /// calendar windows.
+    pub fn carried_output(
+        &mut self,
+        at: Millis,
+        now: Millis,
+        caller: Caller<'_>,
+        held: &Load,
+        input: InputBound,
+        prices: &Prices,
+    ) -> Option<Tokens> {
+        let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller) && rule.limit.window.span().is_none());
+        rules
+            .filter_map(|rule| {
+                let own = held.amount(&rule.limit);
+                let standing = rule.standing(now, caller.key);
+                let over = standing.settled.plus(standing.held).minus(standing.limit.max);
+                if over == Amount::ZERO || !rule.tally(now, caller.key).covers_hold(at) {
+                    return None;
+                }
+                let room = own.minus(over);
+                match rule.limit.what {
+                    What::OutputTokens => Some(Tokens::new(room.get())),
+                    What::Tokens => Some(Tokens::new(room.get()).minus(held.input)),
+                    What::Cost => prices.affordable_output(input.ceiling, input.kinds, NanoUsd::new(room.get())),
+                    What::Requests | What::InputTokens | What::Concurrency => None,
+                }
+            })
+            .min()
+    }
+
+    /// Ends the hold of a call admitted at `at`, and counts what it used in its place: the debts
+    /// that this makes.
+    pub fn settle(
+        &mut self,
+        at: Millis,
+        now: Millis,
+        caller: Caller<'_>,
+        held: &Load,
+        used: &Load,
+    ) -> Vec<(DebtKey, Amount)> {
+        let mut debts = Vec::new();
         for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
             let (what, held, used) = (rule.limit.what, held.amount(&rule.limit), used.amount(&rule.limit));
             let tally = rule.tally(now, caller.key);
@@ -204,15 +251,41 @@ impl Limits {
                 What::Concurrency => tally.post(at, held, Amount::ZERO),
                 _ => tally.post(at, held, used),
             }
+            debts.extend(rule.owe(at, now, caller.key, used.minus(held)));
         }
+        debts
     }
 
-    /// Counts `after` in place of `before` for a call that had already ended.
-    pub fn correct(&mut self, at: Millis, now: Millis, caller: Caller<'_>, before: &Load, after: &Load) {
+    /// Counts `after` in place of `before` for a call that had already ended: the debts that this makes.
+    pub fn correct(
+        &mut self,
+        at: Millis,
+        now: Millis,
+        caller: Caller<'_>,
+        before: &Load,
+        after: &Load,
+    ) -> Vec<(DebtKey, Amount)> {
+        let mut debts = Vec::new();
         for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
             let (before, after) = (before.amount(&rule.limit), after.amount(&rule.limit));
             if !matches!(rule.limit.what, What::Requests | What::Concurrency) {
                 rule.tally(now, caller.key).correct(at, before, after);
+                debts.extend(rule.owe(at, now, caller.key, after.minus(before)));
+            }
+        }
+        debts
+    }
+
+    /// Takes up a debt that was read back.
+    pub fn restore_debt(&mut self, now: Millis, debt: &DebtKey, amount: Amount) {
+        let key = KeyId::parse(&debt.key);
+        for rule in &mut self.rules {
+            let slot = rule.slot_of(key.as_ref());
+            if rule.name() == debt.limit && rule.repays() && slot == key {
+                let tally =
+                    rule.tallies.entry(slot).or_insert_with(|| Tally::new(rule.limit.window, rule.limit.max, now));
+                tally.advance(now);
+                tally.owe(debt.start, amount);
             }
         }
     }
@@ -251,60 +324,5 @@ impl Limits {
             };
             share(one, other).cmp(&share(other, one))
         })
-    }
-}
-
-impl Rule {
-    fn covers(&self, caller: Caller<'_>) -> bool {
-        self.owner.as_ref().is_none_or(|owner| owner == caller.key) && self.limit.covers(caller.model)
-    }
-
-    fn slot(&self, key: &KeyId) -> Option<KeyId> {
-        (self.limit.per == Per::Key && self.owner.is_none()).then(|| key.clone())
-    }
-
-    fn tally(&mut self, now: Millis, key: &KeyId) -> &mut Tally {
-        let slot = self.slot(key);
-        let tally = self.tallies.entry(slot).or_insert_with(|| Tally::new(self.limit.window, now));
-        tally.advance(now);
-        tally
-    }
-
-    fn standing(&mut self, now: Millis, key: &KeyId) -> Standing<'_> {
-        let slot = self.slot(key);
-        let limit = &self.limit;
-        match self.tallies.get_mut(&slot) {
-            None => Standing { limit, settled: Amount::ZERO, held: Amount::ZERO, resets_at: None },
-            Some(tally) => {
-                tally.advance(now);
-                Standing { limit, settled: tally.settled(), held: tally.held(), resets_at: tally.resets_at(now) }
-            }
-        }
-    }
-
-    fn block(&mut self, now: Millis, key: &KeyId, load: &Load, first_lease: Option<Millis>) -> Option<Block> {
-        let asked = load.amount(&self.limit);
-        let standing = self.standing(now, key);
-        if asked == Amount::ZERO || asked <= standing.remaining() {
-            return None;
-        }
-        let (settled, held, max) = (standing.settled, standing.held, self.limit.max);
-        let lease_wait = first_lease.map(|lease| lease.minus(now));
-        let (cause, wait) = if asked > max {
-            (Cause::Never, None)
-        } else if self.limit.what == What::Concurrency {
-            (Cause::Busy, lease_wait)
-        } else if settled.plus(asked) <= max {
-            (Cause::Reserved, lease_wait)
-        } else {
-            let excess = settled.plus(asked).minus(max);
-            let slot = self.slot(key);
-            let frees_at = self.tallies.get(&slot).and_then(|tally| tally.frees_at(now, excess));
-            let cause = if self.limit.window.span().is_some() { Cause::Rate } else { Cause::Exhausted };
-            (cause, frees_at.map(|at| at.minus(now)))
-        };
-        let Limit { name, what, per, window, .. } = &self.limit;
-        let (name, what, per) = (name.clone(), what.name().to_owned(), per.name().to_owned());
-        Some(Block { name, what, per, window: window.name(), max, settled, held, asked, cause, wait })
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Memory is a cache of these rows: a tenant rebuilt from them decides as the one that wrote them.
 
+use crate::habit::Habit;
 use crate::key::KeyId;
 use crate::limits::Load;
 use crate::price::Bill;
-use crate::units::{Millis, NanoUsd, Tokens};
+use crate::units::{Amount, Millis, NanoUsd, Tokens};
 use serde::{Deserialize, Serialize};
 
 /// A call's place in the ledger: its admission in microseconds since 1970, made unique.
@@ -87,6 +88,8 @@ pub struct CallRow {
     pub lease_ends: Millis,
     /// What it held, or still holds.
     pub held: Load,
+    /// The most that its input can be; zero: what it holds is not reckoned anew while it runs.
+    pub ceiling: Tokens,
     /// The version of the catalog that it was admitted by.
     pub catalog: u64,
     /// What is known of its end; `None` while it is open.
@@ -252,6 +255,8 @@ pub struct HealthRow {
 pub enum Change {
     /// A call was admitted: a new ledger row.
     Opened(CallRow),
+    /// What an open call holds, or its lease, has changed: its ledger row.
+    Amended(CallRow),
     /// A call ended, or its end was corrected: its ledger row.
     Ended(CallRow),
     /// Sums to be added to a usage row.
@@ -260,4 +265,19 @@ pub enum Change {
     Flushed(CallKey),
     /// A target's health changed.
     Health(HealthRow),
+    /// What calls mostly use was learnt: by its name.
+    Habit(String, Habit),
+    /// A bill went beyond its hold, and so beyond a limit: to be added to a debt.
+    Debt(DebtKey, Amount),
+}
+
+/// Which window repays a debt, of which limit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DebtKey {
+    /// The limit's name; of one that stands in a key's own policy behind the key's and `/`.
+    pub limit: String,
+    /// The key whose calls it counts; empty: the tenant's.
+    pub key: String,
+    /// When the window begins.
+    pub start: Millis,
 }

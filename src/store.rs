@@ -7,8 +7,8 @@
 use crate::key::KeyId;
 use crate::limits::Load;
 use crate::price::Bill;
-use crate::rows::{CallKey, CallRow, Change, End, Grain, HealthRow, State, Sums, Truth, UsageKey};
-use crate::units::{Millis, NanoUsd, Tokens};
+use crate::rows::{CallKey, CallRow, Change, DebtKey, End, Grain, HealthRow, State, Sums, Truth, UsageKey};
+use crate::units::{Amount, Millis, NanoUsd, Tokens};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,12 +27,15 @@ pub const SCHEMA_READ: &str = "SELECT version FROM schema ORDER BY version";
 const ROWS_MAX: usize = 1_000;
 
 const OPENED_WRITE: &str = "INSERT INTO calls (at, call, key, model, endpoint, bytes, state, lease_ends, held_input, \
-     held_output, held_likely_output, held_cost, catalog) SELECT value->>0, value->>1, value->>2, value->>3, value->>4, \
-     value->>5, 'open', value->>6, value->>7, value->>8, value->>9, value->>10, value->>11 FROM json_each(?)";
+     held_output, held_likely_output, held_cost, catalog, ceiling) SELECT value->>0, value->>1, value->>2, value->>3, value->>4, \
+     value->>5, 'open', value->>6, value->>7, value->>8, value->>9, value->>10, value->>11, value->>12 FROM json_each(?)";
 const ENDED_WRITE: &str = "UPDATE calls SET state = ended.value->>1, ended_at = ended.value->>2, input = ended.value->>3, \
      cached_input = ended.value->>4, output = ended.value->>5, parts = ended.value->>6, cost = ended.value->>7, \
      truth = ended.value->>8, priced_by = ended.value->>9, target = ended.value->>10, status = ended.value->>11, \
      attempts = ended.value->>12 FROM json_each(?) AS ended WHERE calls.at = ended.value->>0";
+const AMENDED_WRITE: &str = "UPDATE calls SET lease_ends = amended.value->>1, held_output = amended.value->>2, \
+     held_likely_output = amended.value->>3, held_cost = amended.value->>4 \
+     FROM json_each(?) AS amended WHERE calls.at = amended.value->>0";
 const USAGE_WRITE: &str = "INSERT INTO usage SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, \
      value->>6, value->>7, value->>8, value->>9 FROM json_each(?) WHERE true \
      ON CONFLICT (grain, start, key, model) DO UPDATE SET calls = calls + excluded.calls, failed = failed + excluded.failed, \
@@ -40,6 +43,10 @@ const USAGE_WRITE: &str = "INSERT INTO usage SELECT value->>0, value->>1, value-
      output = output + excluded.output, cost = cost + excluded.cost";
 const HEALTH_WRITE: &str = "INSERT INTO health SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true \
      ON CONFLICT (target) DO UPDATE SET rests_until = excluded.rests_until, rests = excluded.rests";
+const HABITS_WRITE: &str = "INSERT INTO habits SELECT value->>0, value->>1 FROM json_each(?) WHERE true \
+     ON CONFLICT (name) DO UPDATE SET habit = excluded.habit";
+const DEBTS_WRITE: &str = "INSERT INTO debts SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) \
+     WHERE true ON CONFLICT (limit_name, key, start) DO UPDATE SET amount = amount + excluded.amount";
 const FACT_WRITE: &str = "INSERT INTO facts SELECT value->>0, value->>1 FROM json_each(?) WHERE true \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const KEYS_WRITE: &str = "INSERT INTO keys SELECT value->>0, value->>1 FROM json_each(?) WHERE true \
@@ -59,6 +66,10 @@ pub const CALLS_PAGE: usize = 2_000;
 pub const CALL_READ: &str = "SELECT * FROM calls WHERE at = ?";
 /// The usage rows of a grain from a time on.
 pub const USAGE_READ: &str = "SELECT * FROM usage WHERE grain = ? AND start >= ?";
+/// All habits: name and habit.
+pub const HABITS_READ: &str = "SELECT name, habit FROM habits";
+/// All debts.
+pub const DEBTS_READ: &str = "SELECT limit_name, key, start, amount FROM debts";
 /// The targets that are not well.
 pub const HEALTH_READ: &str = "SELECT * FROM health WHERE rests > 0";
 
@@ -73,11 +84,16 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
     let mut opened = Vec::new();
     // A call that expires and is settled in one turn ends twice: the last end stands.
     let mut ended = BTreeMap::new();
+    let mut amended = BTreeMap::new();
     let (mut usage, mut health, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut habits, mut debts) = (Vec::new(), Vec::new());
     for change in changes {
         match change {
             Change::Opened(row) => opened.push(opened_row(row)),
             Change::Ended(row) => ended.extend(ended_row(row).map(|columns| (row.at, columns))),
+            Change::Amended(row) => drop(amended.insert(row.at, amended_row(row))),
+            Change::Habit(name, habit) => habits.push((name.as_str(), to_json(habit))),
+            Change::Debt(key, amount) => debts.push((key.limit.as_str(), key.key.as_str(), key.start, amount)),
             Change::Usage(key, sums) => usage.push(usage_row(key, sums)),
             Change::Health(row) => health.push((row.target.as_str(), row.rests_until, row.rests)),
             Change::Flushed(place) => facts.push((FLUSHED, place.get().to_string())),
@@ -85,9 +101,12 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
     }
     let mut statements = Vec::new();
     push(&mut statements, OPENED_WRITE, &opened);
+    push(&mut statements, AMENDED_WRITE, &amended.into_values().collect::<Vec<_>>());
     push(&mut statements, ENDED_WRITE, &ended.into_values().collect::<Vec<_>>());
     push(&mut statements, USAGE_WRITE, &usage);
     push(&mut statements, HEALTH_WRITE, &health);
+    push(&mut statements, HABITS_WRITE, &habits);
+    push(&mut statements, DEBTS_WRITE, &debts);
     push(&mut statements, FACT_WRITE, &facts);
     statements
 }
@@ -126,7 +145,13 @@ fn opened_row(row: &CallRow) -> impl Serialize + use<'_> {
         held.likely_output,
         held.cost,
         row.catalog,
+        row.ceiling,
     )
+}
+
+fn amended_row(row: &CallRow) -> impl Serialize + use<> {
+    let held = row.held;
+    (row.at, row.lease_ends, held.output, held.likely_output, held.cost)
 }
 
 fn ended_row(row: &CallRow) -> Option<impl Serialize + use<'_>> {
@@ -204,6 +229,7 @@ pub struct CallRead(
     Option<Tokens>,
     Option<String>,
     Option<String>,
+    Tokens,
 );
 
 impl From<CallRead> for CallRow {
@@ -240,6 +266,7 @@ impl From<CallRead> for CallRow {
             state: row.4,
             lease_ends: row.5,
             held: Load { input: row.6, output: row.7, likely_output: row.21.unwrap_or(row.7), cost: row.8 },
+            ceiling: row.24,
             catalog: row.9,
             end,
         }
@@ -255,6 +282,16 @@ impl From<UsageRead> for (UsageKey, Sums) {
         let grain = Grain::ALL.iter().find(|(_, number)| *number == row.0).map_or(Grain::Hour, |(grain, _)| *grain);
         let sums = Sums { calls: row.4, failed: row.5, input: row.6, cached_input: row.7, output: row.8, cost: row.9 };
         (UsageKey { grain, start: row.1, key: row.2, model: row.3 }, sums)
+    }
+}
+
+/// A row of `debts`, as it is read.
+#[derive(Deserialize)]
+pub struct DebtRead(String, String, Millis, Amount);
+
+impl From<DebtRead> for (DebtKey, Amount) {
+    fn from(row: DebtRead) -> Self {
+        (DebtKey { limit: row.0, key: row.1, start: row.2 }, row.3)
     }
 }
 
@@ -275,9 +312,9 @@ mod tests {
     #[test]
     fn a_row_is_read_as_its_columns_stand() {
         let open = r#"["c", "k", "m", "open", 5, 7, 8, 9, 4, null, null, null, null, null, null, null, null, null,
-            "chat", 40, null, null, null]"#;
+            "chat", 40, null, null, null, 0]"#;
         let ended = r#"["c", "k", "m", "expired", 5, 7, 8, 9, 4, 10, 3, 1, 2, 9007199254740991, "ceiling", "p/q", 200,
-            2, "chat", 40, 6, "catalog:4", "[0,0,0,1,0]"]"#;
+            2, "chat", 40, 6, "catalog:4", "[0,0,0,1,0]", 40]"#;
         let rows = [open, ended].map(|row| row.replacen('[', "[1763985590000123, ", 1)).join(",");
         let rows: Vec<CallRow> =
             read::<CallRead>(&format!("[{rows}]")).unwrap().into_iter().map(CallRow::from).collect();
@@ -307,6 +344,7 @@ mod tests {
             state: State::Open,
             lease_ends: Millis::ZERO,
             held: Load::default(),
+            ceiling: Tokens::ZERO,
             catalog: 0,
             end: None,
         };

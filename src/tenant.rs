@@ -5,18 +5,23 @@
 
 use crate::catalog::{Catalog, Model};
 use crate::fit::Wish;
+use crate::habit::Habits;
 use crate::health::{Health, Standing};
 use crate::key::{KeyId, SecretHash, TenantId};
-use crate::ledger::{self, Found, Ledger};
+use crate::ledger::{self, Flushed, Found, Ledger};
 use crate::limits::{Caller, Limits, Load};
 use crate::policy::{Policy, What};
 use crate::price::Prices;
 use crate::route;
-use crate::rows::{CallKey, CallRow, Change, End, Grain, HealthRow, State, Sums, UsageKey};
+use crate::rows::{CallKey, CallRow, Change, End, State, Sums, UsageKey};
 use crate::units::{Millis, Tokens};
-use crate::window::{Period, Window};
 use crate::wire::{Admission, Ask, Denial, Hop, Rate, Rates, Settlement};
 use std::collections::BTreeMap;
+
+mod amend;
+mod restore;
+
+pub use restore::{Stored, first_call_needed, open_periods};
 
 /// What a tenant is, apart from what it has used.
 #[derive(Clone, Debug)]
@@ -46,21 +51,6 @@ pub struct KeyRecord {
     pub expires_at: Option<Millis>,
 }
 
-/// What was read back from storage.
-#[derive(Clone, Debug, Default)]
-pub struct Stored {
-    /// Before this place every call is in the usage rows.
-    pub flushed: CallKey,
-    /// The last place that was given.
-    pub last: CallKey,
-    /// The usage rows of the open periods (see [`open_periods`]).
-    pub usage: Vec<(UsageKey, Sums)>,
-    /// The ledger from [`first_call_needed`] on.
-    pub calls: Vec<CallRow>,
-    /// The targets that were not well.
-    pub health: Vec<HealthRow>,
-}
-
 /// A settlement for a call that memory no longer holds: its ledger row is to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowNeeded(pub CallKey);
@@ -72,71 +62,12 @@ pub struct Tenant {
     limits: Limits,
     ledger: Ledger,
     health: Health,
+    habits: Habits,
     now: Millis,
     changes: Vec<Change>,
 }
 
-/// The usage rows to be read back: from when on, for each grain.
-pub fn open_periods(now: Millis) -> [(Grain, Millis); 4] {
-    [
-        (Grain::Hour, Period::Hour.start(now)),
-        (Grain::Day, Period::Week.start(now)),
-        (Grain::Month, Period::Month.start(now)),
-        (Grain::Lifetime, Millis::ZERO),
-    ]
-}
-
-/// The first ledger row to be read back: rolling windows reach behind what is flushed.
-pub fn first_call_needed(config: &Config, now: Millis, flushed: CallKey) -> CallKey {
-    let keys = config.keys.values().filter_map(|key| key.policy.as_ref());
-    let limits = keys.flat_map(|policy| &policy.limits).chain(&config.policy.limits);
-    let longest = limits.filter_map(|limit| limit.window.reach()).max().unwrap_or(Millis::ZERO);
-    flushed.min(CallKey::at(now.minus(longest)))
-}
-
 impl Tenant {
-    /// The tenant that `config` and the `stored` rows describe.
-    pub fn restore(now: Millis, config: Config, stored: Stored) -> Self {
-        let keys = config.keys.iter().filter_map(|(id, key)| Some((id, key.policy.as_ref()?.limits.as_slice())));
-        let limits = Limits::new(&config.policy.limits, keys);
-        let ledger = Ledger::new(stored.flushed, stored.last);
-        let now = now.max(stored.last.millis());
-        let health = Health::restore(stored.health);
-        let mut tenant = Self { config, limits, ledger, health, now, changes: Vec::new() };
-        for (usage, sums) in &stored.usage {
-            tenant.restore_usage(usage, *sums);
-        }
-        for row in stored.calls {
-            tenant.restore_call(row);
-        }
-        tenant
-    }
-
-    fn restore_usage(&mut self, usage: &UsageKey, sums: Sums) {
-        let covers: fn(Window) -> bool = match usage.grain {
-            Grain::Hour => |window| window == Window::Calendar(Period::Hour),
-            Grain::Day => |window| matches!(window, Window::Calendar(Period::Day | Period::Week)),
-            Grain::Month => |window| window == Window::Calendar(Period::Month),
-            Grain::Lifetime => |window| window == Window::Calendar(Period::Lifetime),
-        };
-        let caller = Caller { key: &usage.key, model: &usage.model };
-        let calls = u64::try_from(sums.calls).unwrap_or(0);
-        self.limits.restore(usage.start, self.now, caller, calls, &sums.load(), covers);
-    }
-
-    fn restore_call(&mut self, row: CallRow) {
-        let caller = Caller { key: &row.key, model: &row.model };
-        let at = row.at.millis();
-        match &row.end {
-            None => self.limits.reserve(at, self.now, caller, &row.held),
-            Some(end) if row.at >= self.ledger.flushed() => {
-                self.limits.restore(at, self.now, caller, 1, &end.load(), |_| true);
-            }
-            Some(end) => self.limits.restore(at, self.now, caller, 1, &end.load(), |window| window.span().is_some()),
-        }
-        self.ledger.restore(row);
-    }
-
     /// Admits a call or refuses it. A refusal changes nothing.
     ///
     /// # Errors
@@ -186,6 +117,7 @@ impl Tenant {
             state: State::Open,
             lease_ends: at.millis().plus(lease),
             held: load,
+            ceiling: if input.special() { Tokens::ZERO } else { input.ceiling },
             catalog: self.config.catalog.version,
             end: None,
         };
@@ -242,20 +174,25 @@ impl Tenant {
 
     /// Counts what a settlement found, queues its row, and lets health learn from its attempts.
     fn apply(&mut self, now: Millis, found: Found, settlement: &Settlement) {
-        let row = match found {
+        let used = settlement.end.load();
+        let (row, debts) = match found {
             Found::NotHere | Found::Settled => return,
             Found::Open(row) => {
                 let caller = Caller { key: &row.key, model: &row.model };
-                self.limits.settle(row.at.millis(), now, caller, &row.held, &settlement.end.load());
-                row
+                let debts = self.limits.settle(row.at.millis(), now, caller, &row.held, &used);
+                (row, debts)
             }
             Found::Expired(row, before) => {
                 let caller = Caller { key: &row.key, model: &row.model };
-                self.limits.correct(row.at.millis(), now, caller, &before.load(), &settlement.end.load());
-                row
+                let debts = self.limits.correct(row.at.millis(), now, caller, &before.load(), &used);
+                (row, debts)
             }
         };
+        if row.at >= self.ledger.flushed() {
+            self.habits.learn(&row);
+        }
         self.changes.push(Change::Ended(row));
+        self.changes.extend(debts.into_iter().map(|(debt, amount)| Change::Debt(debt, amount)));
         for (target, outcome) in &settlement.attempts {
             self.changes.extend(self.health.learn(now, target, *outcome).map(Change::Health));
         }
@@ -275,9 +212,11 @@ impl Tenant {
     /// Sums ended calls up into usage rows: when there are many, or at once.
     pub fn flush(&mut self, now: Millis, force: bool) {
         let now = self.tick(now);
-        if let Some((usage, flushed)) = self.ledger.flush(now, force) {
+        if let Some(Flushed { usage, done, end }) = self.ledger.flush(now, force) {
+            let habits = self.habits.flush(done.values(), self.ledger.unflushed());
+            self.changes.extend(habits.into_iter().map(|(name, habit)| Change::Habit(name, habit)));
             self.changes.extend(usage.into_iter().map(|(key, sums)| Change::Usage(key, sums)));
-            self.changes.push(Change::Flushed(flushed));
+            self.changes.push(Change::Flushed(end));
         }
     }
 

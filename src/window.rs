@@ -7,7 +7,7 @@
 
 use crate::units::{Amount, CEILING, Millis};
 use chrono::{DateTime, Datelike, Months, NaiveDate};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// The longest rolling window: an hour.
 pub const ROLLING_MAX: Millis = Millis::from_secs(3_600);
@@ -142,6 +142,45 @@ fn midnight(day: NaiveDate) -> Millis {
     Millis::new(u64::try_from(millis).unwrap_or(0))
 }
 
+/// Debts by the start of the window that repays them first.
+///
+/// What a debt has beyond `max` fills that window, and the next one repays the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Owed {
+    max: Amount,
+    debts: BTreeMap<Millis, Amount>,
+}
+
+impl Owed {
+    const fn new(max: Amount) -> Self {
+        Self { max, debts: BTreeMap::new() }
+    }
+
+    fn add(&mut self, start: Millis, amount: Amount) {
+        let debt = self.debts.entry(start).or_default();
+        *debt = debt.plus(amount);
+    }
+
+    /// What the window from `current` on has to repay.
+    fn due(&self, period: Period, current: Millis) -> u64 {
+        let (mut due, mut at) = (Amount::ZERO, Millis::ZERO);
+        for (&start, &debt) in self.debts.range(..=current) {
+            due = self.left(due, period, at, start).plus(debt);
+            at = start;
+        }
+        self.left(due, period, at, current).get()
+    }
+
+    /// What is left of `due` at `to` when the windows since `from` have repaid it.
+    fn left(&self, mut due: Amount, period: Period, mut from: Millis, to: Millis) -> Amount {
+        while due > Amount::ZERO && from < to && self.max > Amount::ZERO {
+            due = due.minus(self.max);
+            from = period.end(from).unwrap_or(to);
+        }
+        due
+    }
+}
+
 /// What one limit has counted in its window: settled amounts, and holds not yet settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
@@ -154,17 +193,19 @@ enum Counted {
     /// `cells` by their end, oldest first; `sum` of all cells.
     Rolling { span: Millis, cells: VecDeque<(u64, u64)>, sum: u64 },
     /// What was settled in the period that began at `start`.
-    Calendar { period: Period, start: Millis, sum: u64 },
+    Calendar { period: Period, start: Millis, sum: u64, owed: Owed },
     /// Nothing settled ever counts.
     Moment,
 }
 
 impl Tally {
-    /// Nothing counted yet, at `now`.
-    pub fn new(window: Window, now: Millis) -> Self {
+    /// Nothing counted yet, at `now`; `max` is what a calendar window repays of a debt at most.
+    pub fn new(window: Window, max: Amount, now: Millis) -> Self {
         let counted = match window {
             Window::Rolling(span) => Counted::Rolling { span, cells: VecDeque::new(), sum: 0 },
-            Window::Calendar(period) => Counted::Calendar { period, start: period.start(now), sum: 0 },
+            Window::Calendar(period) => {
+                Counted::Calendar { period, start: period.start(now), sum: 0, owed: Owed::new(max) }
+            }
             Window::Moment => Counted::Moment,
         };
         Self { counted, held: Amount::ZERO }
@@ -184,14 +225,41 @@ impl Tally {
                     cells.pop_front();
                 }
             }
-            Counted::Calendar { period, start, sum } => {
+            Counted::Calendar { period, start, sum, owed } => {
                 let current = period.start(now);
                 if current > *start {
-                    (*start, *sum) = (current, 0);
+                    (*start, *sum) = (current, owed.due(*period, current));
                     self.held = Amount::ZERO;
                 }
             }
             Counted::Moment => {}
+        }
+    }
+
+    /// Takes up a debt of `amount` that the window from `start` on repays.
+    pub fn owe(&mut self, start: Millis, amount: Amount) {
+        if let Counted::Calendar { period, start: current, sum, owed } = &mut self.counted {
+            let before = owed.due(*period, *current);
+            owed.add(period.start(start), amount);
+            *sum = sum.saturating_sub(before).saturating_add(owed.due(*period, *current)).min(CEILING);
+        }
+    }
+
+    /// Which window repays what a call admitted at `at` has used beyond its hold, as of the last
+    /// [`Tally::advance`]: the next one, or this one where the call's own is over. `None`: there is no other.
+    pub fn repays(&self, at: Millis) -> Option<Millis> {
+        match &self.counted {
+            Counted::Calendar { period, start, .. } if period.start(at) == *start => period.end(*start),
+            Counted::Calendar { start, .. } => Some(*start),
+            Counted::Rolling { .. } | Counted::Moment => None,
+        }
+    }
+
+    /// What of [`Tally::settled`] is an earlier window's debt.
+    pub fn debt(&self) -> Amount {
+        match &self.counted {
+            Counted::Calendar { period, start, owed, .. } => Amount::new(owed.due(*period, *start)),
+            Counted::Rolling { .. } | Counted::Moment => Amount::ZERO,
         }
     }
 
@@ -215,6 +283,13 @@ impl Tally {
         }
     }
 
+    /// Holds `after` in place of `before` for a call admitted at `at`.
+    pub fn amend(&mut self, at: Millis, before: Amount, after: Amount) {
+        if self.covers_hold(at) {
+            self.held = self.held.minus(before).plus(after);
+        }
+    }
+
     /// Ends a hold of `held` made at `at`, and counts `actual` in its place.
     pub fn post(&mut self, at: Millis, held: Amount, actual: Amount) {
         if self.covers_hold(at) {
@@ -227,7 +302,7 @@ impl Tally {
     pub fn correct(&mut self, at: Millis, before: Amount, now: Amount) {
         let change = |sum: u64| sum.saturating_sub(before.get()).saturating_add(now.get()).min(CEILING);
         match &mut self.counted {
-            Counted::Calendar { period, start, sum } => {
+            Counted::Calendar { period, start, sum, .. } => {
                 if period.start(at) == *start {
                     *sum = change(*sum);
                 }
@@ -274,7 +349,7 @@ impl Tally {
     }
 
     /// Whether a hold made at `at` weighs on this window: in a rolling one for as long as it is open.
-    fn covers_hold(&self, at: Millis) -> bool {
+    pub fn covers_hold(&self, at: Millis) -> bool {
         match &self.counted {
             Counted::Rolling { .. } | Counted::Moment => true,
             Counted::Calendar { period, start, .. } => period.start(at) == *start,

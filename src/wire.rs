@@ -8,7 +8,7 @@ use crate::dialect::openai::splice::CapField;
 use crate::health::Outcome;
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::limits::Block;
-use crate::price::Price;
+use crate::price::{Bill, Price};
 use crate::rows::{CallKey, End};
 use crate::units::{Amount, Millis, Tokens};
 use serde::{Deserialize, Serialize};
@@ -146,6 +146,34 @@ pub enum Denial {
     },
     /// A call of this name has already ended.
     CallEnded,
+}
+
+/// What a call under way has used so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amend {
+    /// The call's place in the ledger.
+    pub at: CallKey,
+    /// The call's name.
+    pub call: String,
+    /// The `provider/model` that answers it.
+    #[serde(default)]
+    pub target: String,
+    /// The output counted so far, of all answers together.
+    pub output: Tokens,
+    /// The usage that the provider has reported on the way.
+    #[serde(default)]
+    pub usage: Option<Bill>,
+}
+
+/// How far a call under way may go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amended {
+    /// The output, counted, at which it is to be stopped; `None`: it may run on.
+    #[serde(default)]
+    pub stop_at: Option<Tokens>,
+    /// It has ended already, by its lease or otherwise, and is to be stopped at once.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// The end of a call.

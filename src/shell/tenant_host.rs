@@ -297,6 +297,10 @@ impl TenantHost {
             }
         }
         stored.health = self.read::<store::HealthRead>(store::HEALTH_READ, &[])?.into_iter().map(Into::into).collect();
+        stored.debts = self.read::<store::DebtRead>(store::DEBTS_READ, &[])?.into_iter().map(Into::into).collect();
+        let habits: Vec<(String, String)> = self.read(store::HABITS_READ, &[])?;
+        let habit = |(name, habit): (String, String)| Some((name, serde_json::from_str(&habit).ok()?));
+        stored.habits = habits.into_iter().filter_map(habit).collect();
         Ok(Some(Tenant::restore(now, config, stored)))
     }
 }

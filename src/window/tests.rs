@@ -77,7 +77,7 @@ proptest! {
     fn a_rolling_window_is_what_brute_force_counts(seconds in 1_u64..8, steps in prop::collection::vec(step(), 1..60)) {
         let span = seconds * 1_000;
         let mut now = 1_000_000_u64;
-        let mut tally = Tally::new(Window::Rolling(Millis::new(span)), Millis::new(now));
+        let mut tally = Tally::new(Window::Rolling(Millis::new(span)), Amount::ZERO, Millis::new(now));
         let mut settled: Vec<(u64, u64)> = Vec::new();
         let mut open: Vec<(u64, u64)> = Vec::new();
         for step in steps {
@@ -116,7 +116,7 @@ proptest! {
 
     #[test]
     fn a_coarse_window_never_forgets_early(ats in prop::collection::vec(0_u64..5_000_000, 1..50), now in 0_u64..9_000_000) {
-        let mut tally = Tally::new(Window::Rolling(ROLLING_MAX), Millis::ZERO);
+        let mut tally = Tally::new(Window::Rolling(ROLLING_MAX), Amount::ZERO, Millis::ZERO);
         for at in &ats {
             tally.correct(Millis::new(*at), Amount::ZERO, Amount::new(1));
         }
@@ -129,7 +129,7 @@ proptest! {
 
     #[test]
     fn a_calendar_window_counts_its_own_period(hours in prop::collection::vec((0_u64..4, 0_u64..9), 1..40)) {
-        let mut tally = Tally::new(Window::Calendar(Period::Hour), Millis::ZERO);
+        let mut tally = Tally::new(Window::Calendar(Period::Hour), Amount::new(100), Millis::ZERO);
         let mut all: Vec<(u64, u64)> = Vec::new();
         let mut now = 0;
         for (step, amount) in hours {
@@ -142,4 +142,24 @@ proptest! {
             prop_assert_eq!((tally.settled().get(), tally.held().get()), (inside, 0));
         }
     }
+}
+
+/// Each row: the hour, what the window has to repay, whatever was asked of it before.
+#[test]
+fn a_debt_is_repaid_by_the_windows_that_follow() {
+    let hour = |hours: u64| Millis::from_secs(hours * 3_600);
+    let mut tally = Tally::new(Window::Calendar(Period::Hour), Amount::new(100), hour(5));
+    assert_eq!(tally.repays(hour(5)), Some(hour(6)));
+    assert_eq!(tally.repays(hour(4)), Some(hour(5)), "a call of an earlier window is repaid at once");
+    tally.owe(hour(6), Amount::new(30));
+    tally.owe(hour(6), Amount::new(220));
+    for (at, due) in [(5, 0), (6, 250), (7, 150), (8, 50), (9, 0)] {
+        tally.advance(hour(at));
+        assert_eq!((tally.settled().get(), tally.debt().get()), (due, due), "hour {at}");
+    }
+    // Read back later, it has been repaid as far.
+    let mut later = Tally::new(Window::Calendar(Period::Hour), Amount::new(100), hour(8));
+    later.correct(hour(8), Amount::ZERO, Amount::new(7));
+    later.owe(hour(6), Amount::new(250));
+    assert_eq!((later.settled().get(), later.debt().get()), (57, 50));
 }

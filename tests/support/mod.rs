@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use tollgate::bound::Shape;
 use tollgate::catalog::Catalog;
 use tollgate::fields::Field;
+use tollgate::habit::Habit;
 use tollgate::key::{self, KeyId, SecretHash, SigningSecret, TenantId};
 use tollgate::limits::Load;
 use tollgate::policy::{Per, Policy};
 use tollgate::price::Bill;
-use tollgate::rows::{CallKey, CallRow, Change, End, HealthRow, Sums, UsageKey};
+use tollgate::rows::{CallKey, CallRow, Change, DebtKey, End, HealthRow, Sums, UsageKey};
 use tollgate::tenant::{Config, KeyRecord, Stored, Tenant, first_call_needed, open_periods};
-use tollgate::units::{Millis, Tokens};
+use tollgate::units::{Amount, Millis, Tokens};
 use tollgate::wire::{Admission, Ask, Denial, Settlement};
 
 /// A Monday, ten seconds before noon UTC.
@@ -24,6 +25,8 @@ pub(crate) struct Rows {
     pub(crate) calls: BTreeMap<CallKey, CallRow>,
     pub(crate) usage: BTreeMap<UsageKey, Sums>,
     pub(crate) health: BTreeMap<String, HealthRow>,
+    pub(crate) habits: BTreeMap<String, Habit>,
+    pub(crate) debts: BTreeMap<DebtKey, Amount>,
     pub(crate) flushed: CallKey,
     pub(crate) written: u64,
 }
@@ -37,6 +40,12 @@ impl Rows {
             Change::Usage(key, sums) => {
                 let row = self.usage.entry(key).or_default();
                 *row = row.plus(sums);
+            }
+            Change::Amended(row) => assert!(self.calls.insert(row.at, row).is_some(), "what is amended was opened"),
+            Change::Habit(name, habit) => drop(self.habits.insert(name, habit)),
+            Change::Debt(key, amount) => {
+                let debt = self.debts.entry(key).or_default();
+                *debt = debt.plus(amount);
             }
             Change::Flushed(place) => self.flushed = place,
             Change::Health(row) if row.rests == 0 => drop(self.health.remove(&row.target)),
@@ -55,6 +64,8 @@ impl Rows {
             usage: self.usage.iter().filter(open).map(|(key, sums)| (key.clone(), *sums)).collect(),
             calls: self.calls.range(first..).map(|(_, row)| row.clone()).collect(),
             health: self.health.values().cloned().collect(),
+            habits: self.habits.clone(),
+            debts: self.debts.iter().map(|(key, amount)| (key.clone(), *amount)).collect(),
         }
     }
 }

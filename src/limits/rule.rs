@@ -1,0 +1,113 @@
+//! One limit with its counts, one for each key where it counts each by itself.
+
+use super::{Block, Caller, Cause, Load, Standing};
+use crate::key::KeyId;
+use crate::policy::{Limit, Per, What};
+use crate::rows::DebtKey;
+use crate::units::{Amount, Millis};
+use crate::window::{Period, Tally, Window};
+use std::collections::BTreeMap;
+
+/// A limit and what it has counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub(super) limit: Limit,
+    /// The one key whose policy holds the limit; `None`: the tenant's policy does.
+    pub(super) owner: Option<KeyId>,
+    /// One for each key where the limit is per key, else one under `None`.
+    pub(super) tallies: BTreeMap<Option<KeyId>, Tally>,
+}
+
+impl Rule {
+    pub(super) fn covers(&self, caller: Caller<'_>) -> bool {
+        self.owner.as_ref().is_none_or(|owner| owner == caller.key) && self.limit.covers(caller.model)
+    }
+
+    pub(super) fn slot(&self, key: &KeyId) -> Option<KeyId> {
+        self.slot_of(Some(key))
+    }
+
+    pub(super) fn slot_of(&self, key: Option<&KeyId>) -> Option<KeyId> {
+        key.filter(|_| self.limit.per == Per::Key && self.owner.is_none()).cloned()
+    }
+
+    /// The name that no other limit of the tenant and its keys has.
+    pub(super) fn name(&self) -> String {
+        let name = &self.limit.name;
+        self.owner.as_ref().map_or_else(|| name.clone(), |owner| format!("{}/{name}", owner.as_str()))
+    }
+
+    /// Whether what goes beyond this limit is repaid: money is, as long as there is a next window.
+    pub(super) fn repays(&self) -> bool {
+        let next = matches!(self.limit.window, Window::Calendar(period) if period != Period::Lifetime);
+        self.limit.what == What::Cost && next
+    }
+
+    /// Notes what of `excess`, which a call admitted at `at` used beyond its hold, goes beyond this limit.
+    pub(super) fn owe(&mut self, at: Millis, now: Millis, key: &KeyId, excess: Amount) -> Option<(DebtKey, Amount)> {
+        if excess == Amount::ZERO || !self.repays() {
+            return None;
+        }
+        let (name, slot, max) = (self.name(), self.slot(key), self.limit.max);
+        let tally = self.tally(now, key);
+        // Whether a window that is over had room left is not known any more.
+        let over = tally.settled().plus(tally.held()).minus(max);
+        let debt = if tally.covers_hold(at) { excess.min(over) } else { excess };
+        let start = tally.repays(at).filter(|_| debt > Amount::ZERO)?;
+        tally.owe(start, debt);
+        let key = slot.map(|key| key.as_str().to_owned()).unwrap_or_default();
+        Some((DebtKey { limit: name, key, start }, debt))
+    }
+
+    pub(super) fn tally(&mut self, now: Millis, key: &KeyId) -> &mut Tally {
+        let slot = self.slot(key);
+        let tally = self.tallies.entry(slot).or_insert_with(|| Tally::new(self.limit.window, self.limit.max, now));
+        tally.advance(now);
+        tally
+    }
+
+    pub(super) fn standing(&mut self, now: Millis, key: &KeyId) -> Standing<'_> {
+        let slot = self.slot(key);
+        let limit = &self.limit;
+        match self.tallies.get_mut(&slot) {
+            None => Standing { limit, settled: Amount::ZERO, held: Amount::ZERO, debt: Amount::ZERO, resets_at: None },
+            Some(tally) => {
+                tally.advance(now);
+                let (settled, held, debt) = (tally.settled(), tally.held(), tally.debt());
+                Standing { limit, settled, held, debt, resets_at: tally.resets_at(now) }
+            }
+        }
+    }
+
+    pub(super) fn block(
+        &mut self,
+        now: Millis,
+        key: &KeyId,
+        load: &Load,
+        first_lease: Option<Millis>,
+    ) -> Option<Block> {
+        let asked = load.amount(&self.limit);
+        let standing = self.standing(now, key);
+        if asked == Amount::ZERO || asked <= standing.remaining() {
+            return None;
+        }
+        let (settled, held, max) = (standing.settled, standing.held, self.limit.max);
+        let lease_wait = first_lease.map(|lease| lease.minus(now));
+        let (cause, wait) = if asked > max {
+            (Cause::Never, None)
+        } else if self.limit.what == What::Concurrency {
+            (Cause::Busy, lease_wait)
+        } else if settled.plus(asked) <= max {
+            (Cause::Reserved, lease_wait)
+        } else {
+            let excess = settled.plus(asked).minus(max);
+            let slot = self.slot(key);
+            let frees_at = self.tallies.get(&slot).and_then(|tally| tally.frees_at(now, excess));
+            let cause = if self.limit.window.span().is_some() { Cause::Rate } else { Cause::Exhausted };
+            (cause, frees_at.map(|at| at.minus(now)))
+        };
+        let Limit { name, what, per, window, .. } = &self.limit;
+        let (name, what, per) = (name.clone(), what.name().to_owned(), per.name().to_owned());
+        Some(Block { name, what, per, window: window.name(), max, settled, held, asked, cause, wait })
+    }
+}

@@ -1,0 +1,87 @@
+//! What a call under way is known to use so far: its hold and its lease follow.
+
+use super::Tenant;
+use crate::bound::InputBound;
+use crate::limits::{Caller, Load};
+use crate::policy::Policy;
+use crate::price::{Bill, Kinds, Prices};
+use crate::rows::{CallRow, Change};
+use crate::units::{Millis, NanoUsd, Tokens};
+use crate::wire::{Amend, Amended};
+
+/// What is held changes only by at least this part of it: each change is a row.
+const WORTH: u64 = 8;
+
+impl Tenant {
+    /// Takes up what a call under way has used so far, and says how far it may go on.
+    ///
+    /// Its lease is renewed once half of it is over. What it holds of money shrinks to what the target
+    /// that answers can still bill; what rolling windows hold grows with what has come. Where budgets
+    /// carry less than they did, as after an edit, the call is to stop where they end.
+    pub fn amend(&mut self, now: Millis, amend: &Amend) -> Amended {
+        let now = self.tick(now);
+        self.expire(now);
+        let Some(row) = self.ledger.open_call(amend.at, &amend.call).cloned() else {
+            return Amended { ended: true, stop_at: None };
+        };
+        let caller = Caller { key: &row.key, model: &row.model };
+        let (prices, input) = self.reckoned(&row, amend);
+        let mut held = self.held(&row, amend, &prices, input);
+        let carried = self.limits.carried_output(row.at.millis(), now, caller, &row.held, input, &prices);
+        let stop_at = carried.filter(|carried| *carried < held.output);
+        if let Some(stop_at) = stop_at {
+            // What has come has come: it stops at once if that is more already.
+            held.output = stop_at.max(amend.output).min(held.output);
+            held.likely_output = held.likely_output.min(held.output);
+            held.cost = held.cost.min(prices.worst(input.ceiling, held.output, input.kinds));
+        }
+        let lease = self.policy(&row).lease;
+        let renew = row.lease_ends.minus(now).times(2) < lease;
+        if stop_at.is_some() || renew || is_worth(&row.held, &held) {
+            let lease_ends = if renew { now.plus(lease) } else { row.lease_ends };
+            self.limits.amend(row.at.millis(), now, caller, &row.held, &held);
+            let row = CallRow { held, lease_ends, ..row };
+            self.ledger.amend(row.clone());
+            self.changes.push(Change::Amended(row));
+        }
+        Amended { ended: false, stop_at }
+    }
+
+    /// The policy that `row`'s call is under.
+    fn policy(&self, row: &CallRow) -> &Policy {
+        let own = self.config.keys.get(&row.key).and_then(|record| record.policy.as_ref());
+        own.unwrap_or(&self.config.policy)
+    }
+
+    /// What the call's tokens cost now that its target is known, and what its input is now known to be.
+    fn reckoned(&self, row: &CallRow, amend: &Amend) -> (Prices, InputBound) {
+        let targets = self.config.catalog.models.get(&row.model).map(|model| model.targets.as_slice());
+        let answers = |target: &&crate::catalog::Target| target.name() == amend.target;
+        let target = targets.unwrap_or_default().iter().find(answers);
+        let price = target.and_then(|target| self.config.catalog.price(target, row.at.millis()));
+        let kinds = Kinds { audio_input: true, audio_output: true, cache_hour: true };
+        let said = amend.usage.map(|Bill { input, .. }| input).filter(|input| *input > Tokens::ZERO);
+        let ceiling = said.unwrap_or(row.ceiling).max(row.held.input);
+        let input = InputBound { estimate: row.held.input, ceiling, kinds, reserve: NanoUsd::ZERO };
+        (Prices(price.map(|(price, _)| price).into_iter().collect()), input)
+    }
+
+    /// What `row`'s call is to hold from now on, whatever the limits say.
+    fn held(&self, row: &CallRow, amend: &Amend, prices: &Prices, input: InputBound) -> Load {
+        let mut held = row.held;
+        if amend.output > held.likely_output {
+            held.likely_output = amend.output.times(2).min(held.output);
+        }
+        let same_prices = row.catalog == self.config.catalog.version;
+        if same_prices && row.ceiling > Tokens::ZERO && !prices.0.is_empty() {
+            held.cost = held.cost.min(prices.worst(input.ceiling, held.output, input.kinds));
+        }
+        held
+    }
+}
+
+/// Whether a hold has changed enough to be written down.
+fn is_worth(before: &Load, after: &Load) -> bool {
+    let freed = before.cost.minus(after.cost);
+    after.likely_output > before.likely_output || (freed > NanoUsd::ZERO && freed.times(WORTH) >= before.cost)
+}
