@@ -6,6 +6,7 @@
 //! `unbounded_reserve` is held for it.
 
 use crate::catalog::Model;
+use crate::habit::Habit;
 use crate::price::Kinds;
 use crate::units::{NanoUsd, Tokens};
 use serde::{Deserialize, Serialize};
@@ -34,9 +35,9 @@ pub struct Shape {
 /// What the input of a call is reckoned at: bytes and tokens differ, so there are two answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InputBound {
-    /// What limits on tokens hold: an estimate, corrected when the call settles.
+    /// What rolling windows hold: an estimate, corrected when the call settles.
     pub estimate: Tokens,
-    /// What limits on money hold: the most that it can be.
+    /// What budgets hold, of money or of tokens: the most that it can be.
     pub ceiling: Tokens,
     /// The special kinds of token that it can lead to.
     pub kinds: Kinds,
@@ -52,14 +53,17 @@ impl InputBound {
 }
 
 impl Shape {
-    /// The most tokens that the input can be for `model`, and what it is reckoned to be.
-    pub fn bound(&self, model: &Model) -> InputBound {
+    /// The most tokens that the input can be for `model`, and what it is reckoned to be: by its `habit`,
+    /// or else at four bytes a token.
+    pub fn bound(&self, model: &Model, habit: Option<&Habit>) -> InputBound {
         let media = model.image_tokens.times(self.images).plus(model.file_tokens.times(self.files));
         let media = media.plus(Tokens::new(self.audio_bytes.div_ceil(AUDIO_BYTES_PER_TOKEN)));
         let most = |tokens: Tokens| model.max_input.map_or(tokens, |max| tokens.min(max));
+        let ceiling = most(Tokens::new(self.bytes).plus(media));
+        let text = habit.and_then(|habit| habit.input(self.bytes)).unwrap_or(Tokens::new(self.bytes.div_ceil(4)));
         InputBound {
-            estimate: most(Tokens::new(self.bytes.div_ceil(4)).plus(media)),
-            ceiling: most(Tokens::new(self.bytes).plus(media)),
+            estimate: text.plus(media).min(ceiling),
+            ceiling,
             kinds: self.kinds,
             reserve: if self.unbounded { model.unbounded_reserve } else { NanoUsd::ZERO },
         }
@@ -83,10 +87,10 @@ mod tests {
     #[test]
     fn text_is_bounded_by_bytes_media_by_the_model_and_all_by_its_context() {
         let shape = Shape { bytes: 400, images: 2, files: 1, audio_bytes: 64_000, unbounded: true, ..Shape::default() };
-        let bound = shape.bound(&model(None));
+        let bound = shape.bound(&model(None), None);
         assert_eq!((bound.ceiling.get(), bound.estimate.get()), (400 + 3_000 + 40_000 + 2_000, 100 + 45_000));
         assert_eq!(bound.reserve, NanoUsd::new(7));
-        assert_eq!(shape.bound(&model(Some(8_000))).ceiling, Tokens::new(8_000));
-        assert_eq!(Shape { unbounded: false, ..shape }.bound(&model(None)).reserve, NanoUsd::ZERO);
+        assert_eq!(shape.bound(&model(Some(8_000)), None).ceiling, Tokens::new(8_000));
+        assert_eq!(Shape { unbounded: false, ..shape }.bound(&model(None), None).reserve, NanoUsd::ZERO);
     }
 }

@@ -2,19 +2,28 @@
 
 use crate::bound::InputBound;
 use crate::catalog::Model;
+use crate::habit::Habit;
 use crate::limits::{Caller, Limits};
 use crate::policy::Shortfall;
 use crate::price::Prices;
 use crate::units::{Millis, Tokens};
 use crate::wire::Ask;
 
+/// A call that gives no cap of its own, or one that its budgets cannot carry, takes this part of what is
+/// left, unless such calls mostly have more: the others want to go on, too.
+const SHARE: u64 = 8;
+
 /// The output that a call wishes for.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish {
+pub struct Wish<'a> {
     /// For each answer; nothing where the endpoint has no output.
     each: Tokens,
     /// How many answers.
     choices: u64,
+    /// Whether the client said so itself.
+    capped: bool,
+    /// What such calls mostly use.
+    habit: Option<&'a Habit>,
 }
 
 /// The output that a call may have.
@@ -22,23 +31,25 @@ pub struct Wish {
 pub struct Output {
     /// What it wished for, for each answer.
     pub wanted: Tokens,
-    /// What is held, for each answer.
+    /// What budgets hold, for each answer.
     pub each: Tokens,
+    /// What rolling windows hold, for all answers.
+    pub likely: Tokens,
     /// The cap that the request must carry; `None`: no limit asks for one.
     pub cap: Option<Tokens>,
     /// What is left for each answer, where that is too little.
     pub affordable: Option<Tokens>,
 }
 
-impl Wish {
+impl<'a> Wish<'a> {
     /// What `ask` wishes for: its own cap, or the most that the model answers.
-    pub fn of(ask: &Ask, model: &Model) -> Self {
+    pub fn of(ask: &Ask, model: &Model, habit: Option<&'a Habit>) -> Self {
         let each = match ask.output_cap {
             _ if !ask.output => Tokens::ZERO,
             None => model.output_bound(),
             Some(cap) => model.max_output.map_or(cap, |max| cap.min(max)),
         };
-        Self { each, choices: ask.choices }
+        Self { each, choices: ask.choices, capped: ask.output_cap.is_some(), habit }
     }
 
     /// What of it the limits allow. Where they have less left, the cap is lowered as far as the
@@ -53,20 +64,41 @@ impl Wish {
         (on_shortfall, fit_min): (Shortfall, Tokens),
     ) -> Output {
         let wanted = self.each;
-        let unbound = Output { wanted, each: wanted, cap: None, affordable: None };
         if wanted == Tokens::ZERO || !limits.bound_output(caller) {
-            return unbound;
+            return self.output(wanted, None, None);
         }
-        let affordable = limits.affordable_output(now, caller, input, prices);
-        let affordable = affordable.map(|all| Tokens::new(all.get().checked_div(self.choices).unwrap_or(0)));
-        let Some(affordable) = affordable.filter(|affordable| *affordable < wanted) else {
-            return Output { cap: Some(wanted), ..unbound };
+        let fits = on_shortfall == Shortfall::Fit;
+        let affordable = limits.affordable_output(now, caller, input, prices, fits);
+        let Some(affordable) = affordable.map(|all| self.for_each(all)) else {
+            return self.output(wanted, Some(wanted), None);
         };
         let least = fit_min.min(wanted);
-        match on_shortfall {
-            Shortfall::Fit if affordable >= least => Output { each: affordable, cap: Some(affordable), ..unbound },
-            Shortfall::Fit => Output { each: least, affordable: Some(affordable), ..unbound },
-            Shortfall::Reject => Output { affordable: Some(affordable), ..unbound },
+        if affordable >= wanted {
+            let each = if fits && !self.capped { self.modest(affordable, least) } else { wanted };
+            return self.output(each, Some(each), None);
         }
+        if fits && affordable >= least {
+            let each = self.modest(affordable, least);
+            return self.output(each, Some(each), None);
+        }
+        self.output(if fits { least } else { wanted }, None, Some(affordable))
+    }
+
+    /// What of `affordable` the call takes where it may not have, or did not name, all that it can use.
+    fn modest(self, affordable: Tokens, least: Tokens) -> Tokens {
+        let most = affordable.min(self.each);
+        let mostly = self.habit.and_then(|habit| habit.output(99)).map(|all| self.for_each(all.times(2)));
+        let share = Tokens::new(affordable.get() / SHARE);
+        mostly.map_or(most, |mostly| most.min(mostly.max(share).max(least)))
+    }
+
+    fn for_each(self, all: Tokens) -> Tokens {
+        Tokens::new(all.get().checked_div(self.choices).unwrap_or(0))
+    }
+
+    fn output(self, each: Tokens, cap: Option<Tokens>, affordable: Option<Tokens>) -> Output {
+        let all = each.times(self.choices);
+        let likely = self.habit.and_then(|habit| habit.output(95)).map_or(all, |likely| likely.min(all));
+        Output { wanted: self.each, each, likely, cap, affordable }
     }
 }

@@ -194,7 +194,7 @@ mod tests {
             state: State::Settled,
             lease_ends: Millis::ZERO,
             held: Load::default(),
-            ceiling: Tokens::ZERO,
+            special: false,
             catalog: 0,
             end: Some(End { bill, status: 200, ..End::default() }),
         }

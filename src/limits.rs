@@ -17,27 +17,35 @@ use std::collections::BTreeMap;
 
 mod rule;
 
-/// What a call uses, or may use at most.
+/// What a call uses, or may use at most; what is likely is what rolling windows hold of a call under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     /// Input tokens, cached ones included.
     pub input: Tokens,
     /// Output tokens.
     pub output: Tokens,
-    /// Output tokens as rolling windows hold them: what such calls mostly have. Of a call that has ended: its output.
+    /// The input that such calls mostly have; of a call that has ended: its input.
+    pub likely_input: Tokens,
+    /// The output that such calls mostly have; of a call that has ended: its output.
     pub likely_output: Tokens,
     /// Money.
     pub cost: NanoUsd,
 }
 
 impl Load {
+    /// What a call has used.
+    pub const fn used(input: Tokens, output: Tokens, cost: NanoUsd) -> Self {
+        Self { input, output, likely_input: input, likely_output: output, cost }
+    }
+
     /// The part of the load that `limit` counts.
     pub fn amount(&self, limit: &Limit) -> Amount {
-        let output = if limit.window.span().is_some() { self.likely_output } else { self.output };
+        let rolling = limit.window.span().is_some();
+        let (input, output) = if rolling { (self.likely_input, self.likely_output) } else { (self.input, self.output) };
         Amount::new(match limit.what {
             What::Requests | What::Concurrency => 1,
-            What::Tokens => self.input.plus(output).get(),
-            What::InputTokens => self.input.get(),
+            What::Tokens => input.plus(output).get(),
+            What::InputTokens => input.get(),
             What::OutputTokens => output.get(),
             What::Cost => self.cost.get(),
         })
@@ -146,21 +154,27 @@ impl Limits {
     }
 
     /// The most output that every limit has left for a call of this `input`, for all its answers
-    /// together; `None`: no limit bounds it.
+    /// together; `None`: no limit bounds it. Without `rolling`, rolling windows are left out: they
+    /// hold only what is likely.
     pub fn affordable_output(
         &mut self,
         now: Millis,
         caller: Caller<'_>,
         input: InputBound,
         prices: &Prices,
+        rolling: bool,
     ) -> Option<Tokens> {
-        let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller));
-        rules
+        let bounds = |rule: &&mut Rule| rule.covers(caller) && (rolling || rule.limit.window.span().is_none());
+        self.rules
+            .iter_mut()
+            .filter(bounds)
             .filter_map(|rule| {
+                let calendar = rule.limit.window.span().is_none();
+                let input_tokens = if calendar { input.ceiling } else { input.estimate };
                 let room = rule.standing(now, caller.key).remaining();
                 match rule.limit.what {
                     What::OutputTokens => Some(Tokens::new(room.get())),
-                    What::Tokens => Some(Tokens::new(room.get()).minus(input.estimate)),
+                    What::Tokens => Some(Tokens::new(room.get()).minus(input_tokens)),
                     What::Cost => prices.affordable_output(
                         input.ceiling,
                         input.kinds,

@@ -88,8 +88,8 @@ pub struct CallRow {
     pub lease_ends: Millis,
     /// What it held, or still holds.
     pub held: Load,
-    /// The most that its input can be; zero: what it holds is not reckoned anew while it runs.
-    pub ceiling: Tokens,
+    /// Whether it holds what only its own request tells: then that is not reckoned anew while it runs.
+    pub special: bool,
     /// The version of the catalog that it was admitted by.
     pub catalog: u64,
     /// What is known of its end; `None` while it is open.
@@ -126,8 +126,7 @@ pub struct End {
 impl End {
     /// The load that counts once the call has ended.
     pub fn load(&self) -> Load {
-        let Bill { input, output, .. } = self.bill;
-        Load { input, output, likely_output: output, cost: self.cost }
+        Load::used(self.bill.input, self.bill.output, self.cost)
     }
 
     /// Whether the client was given something else than an answer.
@@ -229,13 +228,8 @@ impl Sums {
     /// The load that these sums put on limits.
     pub fn load(&self) -> Load {
         let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
-        let output = Tokens::new(unsigned(self.output));
-        Load {
-            input: Tokens::new(unsigned(self.input)),
-            output,
-            likely_output: output,
-            cost: NanoUsd::new(unsigned(self.cost)),
-        }
+        let (input, output) = (Tokens::new(unsigned(self.input)), Tokens::new(unsigned(self.output)));
+        Load::used(input, output, NanoUsd::new(unsigned(self.cost)))
     }
 }
 

@@ -27,8 +27,8 @@ pub const SCHEMA_READ: &str = "SELECT version FROM schema ORDER BY version";
 const ROWS_MAX: usize = 1_000;
 
 const OPENED_WRITE: &str = "INSERT INTO calls (at, call, key, model, endpoint, bytes, state, lease_ends, held_input, \
-     held_output, held_likely_output, held_cost, catalog, ceiling) SELECT value->>0, value->>1, value->>2, value->>3, value->>4, \
-     value->>5, 'open', value->>6, value->>7, value->>8, value->>9, value->>10, value->>11, value->>12 FROM json_each(?)";
+     held_output, held_likely_input, held_likely_output, held_cost, catalog, special) SELECT value->>0, value->>1, value->>2, value->>3, value->>4, \
+     value->>5, 'open', value->>6, value->>7, value->>8, value->>9, value->>10, value->>11, value->>12, value->>13 FROM json_each(?)";
 const ENDED_WRITE: &str = "UPDATE calls SET state = ended.value->>1, ended_at = ended.value->>2, input = ended.value->>3, \
      cached_input = ended.value->>4, output = ended.value->>5, parts = ended.value->>6, cost = ended.value->>7, \
      truth = ended.value->>8, priced_by = ended.value->>9, target = ended.value->>10, status = ended.value->>11, \
@@ -142,10 +142,11 @@ fn opened_row(row: &CallRow) -> impl Serialize + use<'_> {
         row.lease_ends,
         held.input,
         held.output,
+        held.likely_input,
         held.likely_output,
         held.cost,
         row.catalog,
-        row.ceiling,
+        u8::from(row.special),
     )
 }
 
@@ -227,14 +228,15 @@ pub struct CallRead(
     String,
     u64,
     Option<Tokens>,
+    Option<Tokens>,
     Option<String>,
     Option<String>,
-    Tokens,
+    u8,
 );
 
 impl From<CallRead> for CallRow {
     fn from(row: CallRead) -> Self {
-        let parts = row.23.and_then(|parts| serde_json::from_str::<[Tokens; 5]>(&parts).ok());
+        let parts = row.24.and_then(|parts| serde_json::from_str::<[Tokens; 5]>(&parts).ok());
         let [cache_write, cache_write_hour, audio_input, reasoning, audio_output] = parts.unwrap_or_default();
         let bill = Bill {
             input: row.11.unwrap_or_default(),
@@ -251,11 +253,18 @@ impl From<CallRead> for CallRow {
             bill,
             cost: row.14.unwrap_or_default(),
             truth: row.15.unwrap_or_default(),
-            priced_by: row.22.unwrap_or_default(),
+            priced_by: row.23.unwrap_or_default(),
             target: row.16.unwrap_or_default(),
             status: row.17.unwrap_or_default(),
             attempts: row.18.unwrap_or_default(),
         });
+        let held = Load {
+            input: row.6,
+            output: row.7,
+            likely_input: row.21.unwrap_or(row.6),
+            likely_output: row.22.unwrap_or(row.7),
+            cost: row.8,
+        };
         Self {
             at: row.0,
             call: row.1,
@@ -265,8 +274,8 @@ impl From<CallRead> for CallRow {
             bytes: row.20,
             state: row.4,
             lease_ends: row.5,
-            held: Load { input: row.6, output: row.7, likely_output: row.21.unwrap_or(row.7), cost: row.8 },
-            ceiling: row.24,
+            held,
+            special: row.25 > 0,
             catalog: row.9,
             end,
         }
@@ -312,17 +321,18 @@ mod tests {
     #[test]
     fn a_row_is_read_as_its_columns_stand() {
         let open = r#"["c", "k", "m", "open", 5, 7, 8, 9, 4, null, null, null, null, null, null, null, null, null,
-            "chat", 40, null, null, null, 0]"#;
+            "chat", 40, null, null, null, null, 0]"#;
         let ended = r#"["c", "k", "m", "expired", 5, 7, 8, 9, 4, 10, 3, 1, 2, 9007199254740991, "ceiling", "p/q", 200,
-            2, "chat", 40, 6, "catalog:4", "[0,0,0,1,0]", 40]"#;
+            2, "chat", 40, 5, 6, "catalog:4", "[0,0,0,1,0]", 1]"#;
         let rows = [open, ended].map(|row| row.replacen('[', "[1763985590000123, ", 1)).join(",");
         let rows: Vec<CallRow> =
             read::<CallRead>(&format!("[{rows}]")).unwrap().into_iter().map(CallRow::from).collect();
         assert_eq!(rows[0].at, CallKey::new(1_763_985_590_000_123));
         assert_eq!((rows[0].state, &rows[0].end), (State::Open, &None));
         let (output, cost) = (Tokens::new(8), NanoUsd::new(9));
-        assert_eq!(rows[0].held, Load { input: Tokens::new(7), output, likely_output: output, cost });
-        assert_eq!(rows[1].held.likely_output, Tokens::new(6));
+        assert_eq!(rows[0].held, Load::used(Tokens::new(7), output, cost));
+        let likely = (rows[1].held.likely_input, rows[1].held.likely_output, rows[1].special);
+        assert_eq!(likely, (Tokens::new(5), Tokens::new(6), true));
         let bill = Bill { cached_input: Tokens::new(1), ..Bill::of(Tokens::new(3), Tokens::new(2)) };
         let bill = Bill { reasoning: Tokens::new(1), ..bill };
         assert_eq!(parts(&bill).as_deref(), Some("[0,0,0,1,0]"));
@@ -344,7 +354,7 @@ mod tests {
             state: State::Open,
             lease_ends: Millis::ZERO,
             held: Load::default(),
-            ceiling: Tokens::ZERO,
+            special: false,
             catalog: 0,
             end: None,
         };

@@ -93,12 +93,14 @@ impl Tenant {
             };
         }
         let prices = self.prices(now, caller, &model)?;
-        let input = ask.shape.bound(&model);
-        let wish = Wish::of(ask, &model);
+        let habit = self.habits.of(ask.key.as_str(), &ask.model, &ask.endpoint);
+        let input = ask.shape.bound(&model, habit);
+        let wish = Wish::of(ask, &model, habit);
         let output = wish.fit(&mut self.limits, now, caller, input, &prices, (on_shortfall, fit_min));
         let total = output.each.times(ask.choices);
         let cost = prices.worst(input.ceiling, total, input.kinds).plus(input.reserve);
-        let load = Load { input: input.estimate, output: total, likely_output: total, cost };
+        let (likely_input, likely_output) = (input.estimate, output.likely);
+        let load = Load { input: input.ceiling, output: total, likely_input, likely_output, cost };
         let blocks = self.limits.blocks(now, caller, &load, self.ledger.first_lease());
         if !blocks.is_empty() {
             let asked = output.affordable.map(|_| output.wanted);
@@ -117,7 +119,7 @@ impl Tenant {
             state: State::Open,
             lease_ends: at.millis().plus(lease),
             held: load,
-            ceiling: if input.special() { Tokens::ZERO } else { input.ceiling },
+            special: input.special(),
             catalog: self.config.catalog.version,
             end: None,
         };
@@ -204,7 +206,8 @@ impl Tenant {
         let now = self.tick(now);
         while let Some(row) = self.ledger.expire(now) {
             let caller = Caller { key: &row.key, model: &row.model };
-            self.limits.settle(row.at.millis(), now, caller, &row.held, &row.held);
+            let used = row.end.as_ref().map(End::load).unwrap_or_default();
+            self.limits.settle(row.at.millis(), now, caller, &row.held, &used);
             self.changes.push(Change::Ended(row));
         }
     }
@@ -308,7 +311,7 @@ impl Tenant {
         let output_cap = (ask.output && bounded).then_some(each);
         let hops = route::hops(&self.config.catalog, &self.health, self.now, model);
         let rates = self.rates(self.now, Caller { key: &row.key, model: &row.model });
-        Admission { at: row.at, hops, output_cap, input_estimate: row.held.input, rates }
+        Admission { at: row.at, hops, output_cap, input_estimate: row.held.likely_input, rates }
     }
 
     fn rates(&mut self, now: Millis, caller: Caller<'_>) -> Rates {

@@ -245,12 +245,10 @@ impl Tally {
         }
     }
 
-    /// Which window repays what a call admitted at `at` has used beyond its hold, as of the last
-    /// [`Tally::advance`]: the next one, or this one where the call's own is over. `None`: there is no other.
-    pub fn repays(&self, at: Millis) -> Option<Millis> {
+    /// The starts of this calendar window, as of the last [`Tally::advance`], and of the next; `None`: there is no next.
+    pub fn starts(&self) -> Option<(Millis, Millis)> {
         match &self.counted {
-            Counted::Calendar { period, start, .. } if period.start(at) == *start => period.end(*start),
-            Counted::Calendar { start, .. } => Some(*start),
+            Counted::Calendar { period, start, .. } => Some((*start, period.end(*start)?)),
             Counted::Rolling { .. } | Counted::Moment => None,
         }
     }

@@ -15,9 +15,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{World, load};
 use tollgate::policy::{Limit, Per, What};
-use tollgate::rows::{CallKey, CallRow, State, Sums};
-use tollgate::units::Millis;
-use tollgate::window::Window;
+use tollgate::rows::{CallKey, CallRow, DebtKey, State, Sums};
+use tollgate::units::{Amount, Millis, Tokens};
+use tollgate::window::{Period, Window};
 use tollgate::wire::{Admission, Denial};
 
 #[derive(Clone, Debug)]
@@ -26,8 +26,12 @@ enum Step {
     Ask { key: bool, bytes: u64, cap: Option<u64> },
     /// The ask before, once more: its answer was lost.
     AskAgain,
-    /// Settles one of the calls so far, by this part of what it held.
+    /// Settles one of the calls so far, by so many quarters of what it held: a bill may go beyond it.
     Settle { which: usize, part: u64, named: bool },
+    /// Reports that one of the calls so far has come to so many quarters of its output.
+    Amend { which: usize, part: u64, input: Option<u64> },
+    /// The operator halves what budgets allow, or takes that back.
+    Edit { cut: bool },
     /// Lets time pass.
     Wait(u64),
     /// The object's alarm.
@@ -42,7 +46,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (any::<bool>(), 1_u64..400, prop::option::of(1_u64..600)).prop_map(|(key, bytes, cap)| Step::Ask { key, bytes, cap }),
         1 => Just(Step::AskAgain),
-        8 => (0_usize..40, 0_u64..=4, any::<bool>()).prop_map(|(which, part, named)| Step::Settle { which, part, named }),
+        8 => (0_usize..40, prop_oneof![9 => 0_u64..=4, 1 => 5_u64..=9], any::<bool>()).prop_map(|(which, part, named)| Step::Settle { which, part, named }),
+        2 => (0_usize..40, 0_u64..=4, prop::option::of(1_u64..200)).prop_map(|(which, part, input)| Step::Amend { which, part, input }),
+        1 => any::<bool>().prop_map(|cut| Step::Edit { cut }),
         4 => prop_oneof![0_u64..50, 0_u64..30_000, 0_u64..4_000_000].prop_map(Step::Wait),
         1 => Just(Step::Alarm),
         2 => Just(Step::Restart),
@@ -50,35 +56,41 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn policies() -> (Value, Value) {
+fn policies(cut: bool) -> (Value, Value) {
+    let dollars = |full: &'static str, half: &'static str| json!(if cut { half } else { full });
+    let count = |full: u64| json!(if cut { full / 2 } else { full });
     let limit = |name: &str, what: &str, per: &str, window: &str, max: Value| json!({"name": name, "what": what, "per": per, "window": window, "max": max});
     let tenant = json!({"lease": "30s", "fit_min": 16, "limits": [
         limit("rpm", "requests", "key", "60s", json!(6)),
         limit("burst", "requests", "tenant", "1s", json!(4)),
         limit("day", "requests", "tenant", "day", json!(30)),
         limit("tpm", "tokens", "tenant", "5m", json!(2500)),
-        limit("out", "output_tokens", "key", "hour", json!(4000)),
-        limit("hourly", "cost", "key", "hour", json!("0.006")),
-        limit("weekly", "cost", "tenant", "week", json!("0.02")),
+        limit("out", "output_tokens", "key", "hour", count(4000)),
+        limit("hourly", "cost", "key", "hour", dollars("0.006", "0.003")),
+        limit("weekly", "cost", "tenant", "week", dollars("0.02", "0.01")),
         limit("ever", "cost", "tenant", "lifetime", json!("0.05")),
         {"name": "slots", "what": "concurrency", "per": "key", "max": 3},
     ]});
     let key =
-        json!({"lease": "30s", "fit_min": 16, "limits": [limit("own", "input_tokens", "key", "month", json!(900))]});
+        json!({"lease": "30s", "fit_min": 16, "limits": [limit("own", "input_tokens", "key", "month", count(3600))]});
     (tenant, key)
 }
 
 /// A history under way: the world, and all that was ever admitted.
 struct History {
     world: World,
+    /// Whether what budgets allow was ever halved, and is now.
+    was_cut: bool,
+    cut: bool,
     calls: Vec<(String, String, Admission)>,
     asked: u64,
 }
 
 impl History {
     fn new() -> Self {
-        let (tenant, key) = policies();
-        Self { world: World::new(&tenant, Some(&key)), calls: Vec::new(), asked: 0 }
+        let (tenant, key) = policies(false);
+        let world = World::new(&tenant, Some(&key));
+        Self { world, was_cut: false, cut: false, calls: Vec::new(), asked: 0 }
     }
 
     fn step(&mut self, step: &Step) {
@@ -113,6 +125,18 @@ impl History {
                     self.world.settle(&call, at.or(Some(admission.at).filter(|_| part == 0)), input, output);
                 }
             }
+            Step::Amend { which, part, input } => {
+                if !self.calls.is_empty() {
+                    let (call, _, admission) = self.calls[which % self.calls.len()].clone();
+                    self.world.expire();
+                    self.amend(&call, &admission, part, input);
+                }
+            }
+            Step::Edit { cut } => {
+                let (tenant, key) = policies(cut);
+                self.world.edit(&tenant, &key);
+                (self.cut, self.was_cut) = (cut, self.was_cut || cut);
+            }
             Step::Wait(ms) => self.world.now = self.world.now.plus(Millis::new(ms)),
             Step::Alarm => self.world.expire(),
             Step::Restart => self.restart(),
@@ -128,13 +152,41 @@ impl History {
         self.world.expire();
         let before = (self.world.standings("a"), self.world.standings("b"), self.world.rows.written);
         match self.world.admit(&ask) {
-            Ok(admission) => self.calls.push((call.to_owned(), key.to_owned(), admission)),
+            Ok(admission) => {
+                for (limit, settled, held, _) in standings(&mut self.world, key) {
+                    assert!(settled + held <= limit.max.get(), "{}: admitted beyond its limit", limit.name);
+                }
+                self.calls.push((call.to_owned(), key.to_owned(), admission));
+            }
             Err(denial) => {
                 assert!(matches!(denial, Denial::Limited { .. }), "{denial:?}");
                 let after = (self.world.standings("a"), self.world.standings("b"), self.world.rows.written);
                 assert_eq!(before, after, "a refused call changes no count");
             }
         }
+    }
+
+    fn amend(&mut self, call: &str, admission: &Admission, part: u64, input: Option<u64>) {
+        let row = self.world.rows.calls[&admission.at].clone();
+        let output = Tokens::new(row.held.output.get() * part / 4);
+        let amended = self.world.amend(call, admission.at, output, input);
+        let after = &self.world.rows.calls[&admission.at];
+        assert_eq!(amended.ended, row.state != State::Open);
+        if let Some(stop_at) = amended.stop_at {
+            assert!(self.was_cut || self.has_excess(), "a budget that was not cut carries what it admitted");
+            assert!(after.held.output <= stop_at.max(output), "what stops there holds no more");
+        }
+        assert!(after.held.output <= row.held.output && after.held.cost <= row.held.cost, "a hold never grows");
+        assert!(after.lease_ends >= row.lease_ends);
+        assert!(!amended.ended || *after == row, "what has ended is not changed");
+    }
+
+    /// Whether any bill went beyond its hold.
+    fn has_excess(&self) -> bool {
+        let beyond = |row: &CallRow| {
+            row.end.as_ref().is_some_and(|end| end.cost > row.held.cost || end.bill.output > row.held.output)
+        };
+        self.world.rows.calls.values().any(beyond)
     }
 
     fn restart(&mut self) {
@@ -153,32 +205,83 @@ impl History {
         let ledger = ended.fold(Sums::default(), |sum, end| sum.plus(Sums::of(end)));
         assert_eq!(ledger, world.usage(), "sum of the ledger = usage");
         for key in ["a", "b"] {
-            for (limit, settled, held) in standings(world, key) {
+            for (limit, settled, held, debt) in standings(world, key) {
                 let brute = brute_force(world, key, &limit);
                 let slack = if limit.window == Window::parse("5m").unwrap() { 5 } else { 0 };
-                assert_eq!(held, brute.1, "{} held", limit.name);
-                assert!(settled >= brute.0, "{} counts {settled}, not {}", limit.name, brute.0);
-                assert!(slack > 0 || settled == brute.0, "{} counts {settled}, not {}", limit.name, brute.0);
-                assert!(settled + held <= limit.max.get(), "{}: {settled} + {held} of {}", limit.name, limit.max);
+                assert_eq!(held, brute.held, "{} held", limit.name);
+                assert_eq!(debt, due(world, key, &limit, 0), "{} repays", limit.name);
+                let counted = brute.settled + debt;
+                assert!(settled >= counted, "{} counts {settled}, not {counted}", limit.name);
+                assert!(slack > 0 || settled == counted, "{} counts {settled}, not {counted}", limit.name);
+                // What was admitted under the full limit stays when it is cut; bills beyond their holds count.
+                let most = if self.was_cut { limit.max.get() * 2 } else { limit.max.get() } + brute.excess + debt;
+                assert!(settled + held <= most, "{}: {settled} + {held} of {}", limit.name, limit.max);
+                let over = (settled + held).saturating_sub(limit.max.get());
+                if !self.was_cut && repays(&limit) {
+                    let next = due(world, key, &limit, 1);
+                    assert!(over <= next, "{}: {over} over, {next} repaid", limit.name);
+                    assert!(
+                        next <= brute.excess + debt.saturating_sub(limit.max.get()),
+                        "{}: {next} repaid",
+                        limit.name
+                    );
+                }
             }
         }
     }
 }
 
-fn standings(world: &mut World, key: &str) -> Vec<(Limit, u64, u64)> {
+fn repays(limit: &Limit) -> bool {
+    limit.what == What::Cost && matches!(limit.window, Window::Calendar(period) if period != Period::Lifetime)
+}
+
+/// What the rows of debts say that the window of `limit` has to repay: the current one, or the one so many later.
+fn due(world: &World, key: &str, limit: &Limit, later: u32) -> u64 {
+    let Window::Calendar(period) = limit.window else {
+        return 0;
+    };
+    let mut start = period.start(world.clock());
+    for _ in 0..later {
+        start = period.end(start).unwrap();
+    }
+    let slot = if limit.per == Per::Key { key } else { "" };
+    let mine = |(debt, _): &(&DebtKey, &Amount)| debt.limit == limit.name && debt.key == slot && debt.start <= start;
+    let mut debts = world.rows.debts.iter().filter(mine).peekable();
+    let (mut due, Some(mut at)) = (0_u64, debts.peek().map(|(debt, _)| debt.start)) else {
+        return 0;
+    };
+    loop {
+        while let Some((_, amount)) = debts.next_if(|(debt, _)| debt.start == at) {
+            due += amount.get();
+        }
+        if at >= start {
+            return due;
+        }
+        due = due.saturating_sub(limit.max.get());
+        at = period.end(at).unwrap();
+    }
+}
+
+/// What the rows say of one limit.
+struct Brute {
+    settled: u64,
+    held: u64,
+    /// What bills went beyond their holds.
+    excess: u64,
+}
+
+fn standings(world: &mut World, key: &str) -> Vec<(Limit, u64, u64, u64)> {
     let now = world.now;
     let key = tollgate::key::KeyId::parse(key).unwrap();
     let standings = world.tenant.standings(now, &key);
-    standings.iter().map(|one| (one.limit.clone(), one.settled.get(), one.held.get())).collect()
+    standings.iter().map(|one| (one.limit.clone(), one.settled.get(), one.held.get(), one.debt.get())).collect()
 }
 
-/// What the ledger's rows say that `limit` should count for `key`: settled and held.
-fn brute_force(world: &World, key: &str, limit: &Limit) -> (u64, u64) {
+/// What the ledger's rows say that `limit` should count for `key`.
+fn brute_force(world: &World, key: &str, limit: &Limit) -> Brute {
     let mine = |row: &&CallRow| limit.per == Per::Tenant || row.key.as_str() == key;
-    // The object's clock is never behind a place it gave.
-    let latest = world.rows.calls.keys().next_back().copied().unwrap_or_default().millis();
-    let now = world.now.max(latest);
-    let (mut settled, mut held) = (0, 0);
+    let now = world.clock();
+    let (mut settled, mut held, mut excess) = (0, 0, 0_u64);
     for row in world.rows.calls.values().filter(mine) {
         let at = row.at.millis();
         let inside = match limit.window {
@@ -187,6 +290,11 @@ fn brute_force(world: &World, key: &str, limit: &Limit) -> (u64, u64) {
             Window::Moment => true,
         };
         let open = row.state == State::Open;
+        let coarse = limit.window.span().is_some_and(|span| at.plus(span).plus(Millis::new(5)) > now);
+        let late = row.end.as_ref().is_some_and(|end| same_period(limit, end.at, now));
+        if !open && (inside || coarse || late) {
+            excess += load(row).amount(limit).get().saturating_sub(row.held.amount(limit).get());
+        }
         let amount = load(row).amount(limit).get();
         match limit.what {
             What::Requests => settled += u64::from(inside),
@@ -196,7 +304,12 @@ fn brute_force(world: &World, key: &str, limit: &Limit) -> (u64, u64) {
             _ => {}
         }
     }
-    (settled, held)
+    Brute { settled, held, excess }
+}
+
+/// Whether both instants lie in one calendar window of `limit`.
+fn same_period(limit: &Limit, one: Millis, other: Millis) -> bool {
+    matches!(limit.window, Window::Calendar(period) if period.start(one) == period.start(other))
 }
 
 proptest! {

@@ -3,14 +3,15 @@
 -- What was called, and the bytes of its text: estimates are learnt from them.
 ALTER TABLE calls ADD COLUMN endpoint TEXT NOT NULL DEFAULT 'chat';
 ALTER TABLE calls ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
--- The output that rolling windows hold; null: all of held_output.
+-- What rolling windows hold; null: all of held_input and held_output.
+ALTER TABLE calls ADD COLUMN held_likely_input INTEGER;
 ALTER TABLE calls ADD COLUMN held_likely_output INTEGER;
 -- Where the price is written: 'catalog:3'.
 ALTER TABLE calls ADD COLUMN priced_by TEXT;
 -- The tokens of special kinds, as a JSON list: cache_write, cache_write_hour, audio_input, reasoning, audio_output; null: none.
 ALTER TABLE calls ADD COLUMN parts TEXT;
--- The most that the input can be; 0: the hold is not reckoned anew while the call runs.
-ALTER TABLE calls ADD COLUMN ceiling INTEGER NOT NULL DEFAULT 0;
+-- 1: the hold is not reckoned anew while the call runs.
+ALTER TABLE calls ADD COLUMN special INTEGER NOT NULL DEFAULT 0;
 
 -- What calls mostly use, each a JSON histogram, by 'key endpoint model'. Read when the object starts.
 CREATE TABLE habits (name TEXT PRIMARY KEY, habit TEXT NOT NULL) WITHOUT ROWID;

@@ -43,20 +43,33 @@ impl Rule {
         self.limit.what == What::Cost && next
     }
 
-    /// Notes what of `excess`, which a call admitted at `at` used beyond its hold, goes beyond this limit.
-    pub(super) fn owe(&mut self, at: Millis, now: Millis, key: &KeyId, excess: Amount) -> Option<(DebtKey, Amount)> {
+    /// Notes what of `excess`, which a call admitted at `at` used beyond its hold, goes beyond this limit:
+    /// the next window repays it, and what belongs to a window that is over is repaid as soon as there is room.
+    pub(super) fn owe(&mut self, at: Millis, now: Millis, key: &KeyId, excess: Amount) -> Vec<(DebtKey, Amount)> {
         if excess == Amount::ZERO || !self.repays() {
-            return None;
+            return Vec::new();
         }
-        let (name, slot, max) = (self.name(), self.slot(key), self.limit.max);
+        let (limit, slot, max) = (self.name(), self.slot(key), self.limit.max);
         let tally = self.tally(now, key);
-        // Whether a window that is over had room left is not known any more.
-        let over = tally.settled().plus(tally.held()).minus(max);
-        let debt = if tally.covers_hold(at) { excess.min(over) } else { excess };
-        let start = tally.repays(at).filter(|_| debt > Amount::ZERO)?;
-        tally.owe(start, debt);
+        let Some((this, next)) = tally.starts() else {
+            return Vec::new();
+        };
+        let counted = tally.settled().plus(tally.held());
+        let (here, later) = if tally.covers_hold(at) {
+            (Amount::ZERO, excess.min(counted.minus(max)))
+        } else {
+            // Whether the window that is over had room left is not known any more.
+            let here = excess.min(max.minus(counted));
+            (here, excess.minus(here))
+        };
         let key = slot.map(|key| key.as_str().to_owned()).unwrap_or_default();
-        Some((DebtKey { limit: name, key, start }, debt))
+        let debts = [(this, here), (next, later)].into_iter().filter(|(_, amount)| *amount > Amount::ZERO);
+        debts
+            .map(|(start, amount)| {
+                tally.owe(start, amount);
+                (DebtKey { limit: limit.clone(), key: key.clone(), start }, amount)
+            })
+            .collect()
     }
 
     pub(super) fn tally(&mut self, now: Millis, key: &KeyId) -> &mut Tally {

@@ -61,8 +61,8 @@ impl Tenant {
         let price = target.and_then(|target| self.config.catalog.price(target, row.at.millis()));
         let kinds = Kinds { audio_input: true, audio_output: true, cache_hour: true };
         let said = amend.usage.map(|Bill { input, .. }| input).filter(|input| *input > Tokens::ZERO);
-        let ceiling = said.unwrap_or(row.ceiling).max(row.held.input);
-        let input = InputBound { estimate: row.held.input, ceiling, kinds, reserve: NanoUsd::ZERO };
+        let ceiling = said.unwrap_or(row.held.input);
+        let input = InputBound { estimate: row.held.likely_input, ceiling, kinds, reserve: NanoUsd::ZERO };
         (Prices(price.map(|(price, _)| price).into_iter().collect()), input)
     }
 
@@ -73,7 +73,7 @@ impl Tenant {
             held.likely_output = amend.output.times(2).min(held.output);
         }
         let same_prices = row.catalog == self.config.catalog.version;
-        if same_prices && row.ceiling > Tokens::ZERO && !prices.0.is_empty() {
+        if same_prices && !row.special && !prices.0.is_empty() {
             held.cost = held.cost.min(prices.worst(input.ceiling, held.output, input.kinds));
         }
         held

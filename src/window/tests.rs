@@ -149,8 +149,7 @@ proptest! {
 fn a_debt_is_repaid_by_the_windows_that_follow() {
     let hour = |hours: u64| Millis::from_secs(hours * 3_600);
     let mut tally = Tally::new(Window::Calendar(Period::Hour), Amount::new(100), hour(5));
-    assert_eq!(tally.repays(hour(5)), Some(hour(6)));
-    assert_eq!(tally.repays(hour(4)), Some(hour(5)), "a call of an earlier window is repaid at once");
+    assert_eq!(tally.starts(), Some((hour(5), hour(6))));
     tally.owe(hour(6), Amount::new(30));
     tally.owe(hour(6), Amount::new(220));
     for (at, due) in [(5, 0), (6, 250), (7, 150), (8, 50), (9, 0)] {

@@ -14,7 +14,7 @@ use tollgate::price::Bill;
 use tollgate::rows::{CallKey, CallRow, Change, DebtKey, End, HealthRow, Sums, UsageKey};
 use tollgate::tenant::{Config, KeyRecord, Stored, Tenant, first_call_needed, open_periods};
 use tollgate::units::{Amount, Millis, Tokens};
-use tollgate::wire::{Admission, Ask, Denial, Settlement};
+use tollgate::wire::{Admission, Amend, Amended, Ask, Denial, Settlement};
 
 /// A Monday, ten seconds before noon UTC.
 pub(crate) const START: u64 = 1_763_985_590_000;
@@ -165,6 +165,32 @@ impl World {
         let config = self.tenant.config().clone();
         let stored = self.rows.read(&config, self.now);
         self.tenant = Tenant::restore(self.now, config, stored);
+    }
+
+    /// Reports what a call has used so far.
+    pub(crate) fn amend(&mut self, call: &str, at: CallKey, output: Tokens, input: Option<u64>) -> Amended {
+        let usage = input.map(|input| Bill::of(Tokens::new(input), output));
+        let amend = Amend { at, call: call.to_owned(), target: "p/m".to_owned(), output, usage };
+        let amended = self.tenant.amend(self.now, &amend);
+        self.write();
+        amended
+    }
+
+    /// Puts other policies in place of the tenant's and its keys'.
+    pub(crate) fn edit(&mut self, tenant: &Value, key: &Value) {
+        self.expire();
+        let mut config = self.tenant.config().clone();
+        config.policy = Policy::read(&Field::root("policy", tenant), Per::Tenant).unwrap();
+        for record in config.keys.values_mut() {
+            record.policy = Some(Policy::read(&Field::root("policy", key), Per::Key).unwrap());
+        }
+        let stored = self.rows.read(&config, self.now);
+        self.tenant = Tenant::restore(self.now, config, stored);
+    }
+
+    /// The object's clock, which is never behind a place that it gave.
+    pub(crate) fn clock(&self) -> Millis {
+        self.now.max(self.rows.calls.keys().next_back().copied().unwrap_or_default().millis())
     }
 
     /// Every limit as it stands for key `key`: name, settled, held.
