@@ -10,7 +10,8 @@ use crate::units::{Millis, Tokens};
 use crate::wire::Ask;
 
 /// A call that gives no cap of its own, or one that its budgets cannot carry, takes this part of what is
-/// left, unless such calls mostly have more: the others want to go on, too.
+/// left, or twice what 95 of 100 such calls stay within if that is more: the others want to go on, too.
+/// `tests/simulation.rs` shows what this is worth.
 const SHARE: u64 = 8;
 
 /// The output that a call wishes for.
@@ -68,18 +69,22 @@ impl<'a> Wish<'a> {
             return self.output(wanted, None, None);
         }
         let fits = on_shortfall == Shortfall::Fit;
-        let affordable = limits.affordable_output(now, caller, input, prices, fits);
-        let Some(affordable) = affordable.map(|all| self.for_each(all)) else {
+        let Some(all) = limits.affordable_output(now, caller, input, prices, true) else {
             return self.output(wanted, Some(wanted), None);
         };
+        let affordable = self.for_each(all);
         let least = fit_min.min(wanted);
-        if affordable >= wanted {
-            let each = if fits && !self.capped { self.modest(affordable, least) } else { wanted };
-            return self.output(each, Some(each), None);
-        }
-        if fits && affordable >= least {
+        if fits && affordable >= least && (affordable < wanted || !self.capped) {
             let each = self.modest(affordable, least);
             return self.output(each, Some(each), None);
+        }
+        // Rolling windows hold only what is likely: where budgets have enough, that has to fit.
+        let budgets = |limits: &mut Limits| limits.affordable_output(now, caller, input, prices, false);
+        let likely_fits = || self.likely(wanted) <= all;
+        if affordable >= wanted
+            || (!fits && likely_fits() && budgets(limits).is_none_or(|all| self.for_each(all) >= wanted))
+        {
+            return self.output(wanted, Some(wanted), None);
         }
         self.output(if fits { least } else { wanted }, None, Some(affordable))
     }
@@ -87,7 +92,7 @@ impl<'a> Wish<'a> {
     /// What of `affordable` the call takes where it may not have, or did not name, all that it can use.
     fn modest(self, affordable: Tokens, least: Tokens) -> Tokens {
         let most = affordable.min(self.each);
-        let mostly = self.habit.and_then(|habit| habit.output(99)).map(|all| self.for_each(all.times(2)));
+        let mostly = self.habit.and_then(|habit| habit.output(95)).map(|all| self.for_each(all.times(2)));
         let share = Tokens::new(affordable.get() / SHARE);
         mostly.map_or(most, |mostly| most.min(mostly.max(share).max(least)))
     }
@@ -97,8 +102,12 @@ impl<'a> Wish<'a> {
     }
 
     fn output(self, each: Tokens, cap: Option<Tokens>, affordable: Option<Tokens>) -> Output {
+        Output { wanted: self.each, each, likely: self.likely(each), cap, affordable }
+    }
+
+    /// The output that all answers mostly have together, of `each` at most.
+    fn likely(self, each: Tokens) -> Tokens {
         let all = each.times(self.choices);
-        let likely = self.habit.and_then(|habit| habit.output(95)).map_or(all, |likely| likely.min(all));
-        Output { wanted: self.each, each, likely, cap, affordable }
+        self.habit.and_then(|habit| habit.output(95)).map_or(all, |likely| likely.min(all))
     }
 }

@@ -94,9 +94,10 @@ impl World {
             "providers": {"p": {"dialect": "openai", "base_url": "http://p/v1"}, "q": {"dialect": "openai", "base_url": "http://q/v1"}},
             "models": {
                 "m": {"targets": [{"provider": "p", "model": "m"}, {"provider": "q", "model": "m"}], "max_output": 1000},
+                "big": {"targets": [{"provider": "p", "model": "big"}], "max_output": 16384},
                 "free": {"targets": [{"provider": "p", "model": "free"}]}
             },
-            "prices": {"p/m": {"input": "1", "output": "2"}, "q/m": {"input": "1", "output": "2"}}
+            "prices": {"p/big": {"input": "2.5", "output": "10"}, "p/m": {"input": "1", "output": "2"}, "q/m": {"input": "1", "output": "2"}}
         });
         let config = Config {
             tenant: TenantId::parse("acme").unwrap(),
@@ -133,10 +134,14 @@ impl World {
     }
 
     pub(crate) fn settle(&mut self, call: &str, at: Option<CallKey>, input: u64, output: u64) {
+        self.settle_as("p/m", call, at, input, output);
+    }
+
+    pub(crate) fn settle_as(&mut self, target: &str, call: &str, at: Option<CallKey>, input: u64, output: u64) {
         let bill = Bill::of(Tokens::new(input), Tokens::new(output));
-        let price = self.tenant.config().catalog.prices["p/m"].clone();
+        let price = self.tenant.config().catalog.prices[target].clone();
         let end =
-            End { bill, cost: price.cost(bill), status: 200, attempts: 1, target: "p/m".to_owned(), ..End::default() };
+            End { bill, cost: price.cost(bill), status: 200, attempts: 1, target: target.to_owned(), ..End::default() };
         let settlement = Settlement { at, call: call.to_owned(), end, attempts: Vec::new() };
         if let Err(needed) = self.tenant.settle(self.now, &settlement) {
             self.write();
