@@ -195,6 +195,7 @@ mod tests {
             lease_ends: Millis::ZERO,
             held: Load::default(),
             special: false,
+            stop_at: None,
             catalog: 0,
             end: Some(End { bill, status: 200, ..End::default() }),
         }

@@ -90,6 +90,8 @@ pub struct CallRow {
     pub held: Load,
     /// Whether it holds what only its own request tells: then that is not reckoned anew while it runs.
     pub special: bool,
+    /// The output, counted, at which it is to be stopped: a budget was cut while it ran.
+    pub stop_at: Option<Tokens>,
     /// The version of the catalog that it was admitted by.
     pub catalog: u64,
     /// What is known of its end; `None` while it is open.

@@ -34,7 +34,7 @@ const ENDED_WRITE: &str = "UPDATE calls SET state = ended.value->>1, ended_at = 
      truth = ended.value->>8, priced_by = ended.value->>9, target = ended.value->>10, status = ended.value->>11, \
      attempts = ended.value->>12 FROM json_each(?) AS ended WHERE calls.at = ended.value->>0";
 const AMENDED_WRITE: &str = "UPDATE calls SET lease_ends = amended.value->>1, held_output = amended.value->>2, \
-     held_likely_output = amended.value->>3, held_cost = amended.value->>4 \
+     held_likely_output = amended.value->>3, held_cost = amended.value->>4, stop_at = amended.value->>5 \
      FROM json_each(?) AS amended WHERE calls.at = amended.value->>0";
 const USAGE_WRITE: &str = "INSERT INTO usage SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, \
      value->>6, value->>7, value->>8, value->>9 FROM json_each(?) WHERE true \
@@ -152,7 +152,7 @@ fn opened_row(row: &CallRow) -> impl Serialize + use<'_> {
 
 fn amended_row(row: &CallRow) -> impl Serialize + use<> {
     let held = row.held;
-    (row.at, row.lease_ends, held.output, held.likely_output, held.cost)
+    (row.at, row.lease_ends, held.output, held.likely_output, held.cost, row.stop_at)
 }
 
 fn ended_row(row: &CallRow) -> Option<impl Serialize + use<'_>> {
@@ -232,6 +232,7 @@ pub struct CallRead(
     Option<String>,
     Option<String>,
     u8,
+    Option<Tokens>,
 );
 
 impl From<CallRead> for CallRow {
@@ -276,6 +277,7 @@ impl From<CallRead> for CallRow {
             lease_ends: row.5,
             held,
             special: row.25 > 0,
+            stop_at: row.26,
             catalog: row.9,
             end,
         }
@@ -321,9 +323,9 @@ mod tests {
     #[test]
     fn a_row_is_read_as_its_columns_stand() {
         let open = r#"["c", "k", "m", "open", 5, 7, 8, 9, 4, null, null, null, null, null, null, null, null, null,
-            "chat", 40, null, null, null, null, 0]"#;
+            "chat", 40, null, null, null, null, 0, null]"#;
         let ended = r#"["c", "k", "m", "expired", 5, 7, 8, 9, 4, 10, 3, 1, 2, 9007199254740991, "ceiling", "p/q", 200,
-            2, "chat", 40, 5, 6, "catalog:4", "[0,0,0,1,0]", 1]"#;
+            2, "chat", 40, 5, 6, "catalog:4", "[0,0,0,1,0]", 1, 30]"#;
         let rows = [open, ended].map(|row| row.replacen('[', "[1763985590000123, ", 1)).join(",");
         let rows: Vec<CallRow> =
             read::<CallRead>(&format!("[{rows}]")).unwrap().into_iter().map(CallRow::from).collect();
@@ -331,8 +333,8 @@ mod tests {
         assert_eq!((rows[0].state, &rows[0].end), (State::Open, &None));
         let (output, cost) = (Tokens::new(8), NanoUsd::new(9));
         assert_eq!(rows[0].held, Load::used(Tokens::new(7), output, cost));
-        let likely = (rows[1].held.likely_input, rows[1].held.likely_output, rows[1].special);
-        assert_eq!(likely, (Tokens::new(5), Tokens::new(6), true));
+        let likely = (rows[1].held.likely_input, rows[1].held.likely_output, rows[1].special, rows[1].stop_at);
+        assert_eq!(likely, (Tokens::new(5), Tokens::new(6), true, Some(Tokens::new(30))));
         let bill = Bill { cached_input: Tokens::new(1), ..Bill::of(Tokens::new(3), Tokens::new(2)) };
         let bill = Bill { reasoning: Tokens::new(1), ..bill };
         assert_eq!(parts(&bill).as_deref(), Some("[0,0,0,1,0]"));
@@ -355,6 +357,7 @@ mod tests {
             lease_ends: Millis::ZERO,
             held: Load::default(),
             special: false,
+            stop_at: None,
             catalog: 0,
             end: None,
         };

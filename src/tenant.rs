@@ -120,6 +120,7 @@ impl Tenant {
             lease_ends: at.millis().plus(lease),
             held: load,
             special: input.special(),
+            stop_at: None,
             catalog: self.config.catalog.version,
             end: None,
         };

@@ -26,3 +26,6 @@ CREATE TABLE debts (
   amount INTEGER NOT NULL,
   PRIMARY KEY (limit_name, key, start)
 ) WITHOUT ROWID;
+
+-- The output, counted, at which a call under way is to be stopped.
+ALTER TABLE calls ADD COLUMN stop_at INTEGER;

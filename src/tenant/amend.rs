@@ -28,8 +28,8 @@ impl Tenant {
         let (prices, input) = self.reckoned(&row, amend);
         let mut held = self.held(&row, amend, &prices, input);
         let carried = self.limits.carried_output(row.at.millis(), now, caller, &row.held, input, &prices);
-        let stop_at = carried.filter(|carried| *carried < held.output);
-        if let Some(stop_at) = stop_at {
+        let lowered = carried.filter(|carried| *carried < held.output);
+        if let Some(stop_at) = lowered {
             // What has come has come: it stops at once if that is more already.
             held.output = stop_at.max(amend.output).min(held.output);
             held.likely_output = held.likely_output.min(held.output);
@@ -37,10 +37,11 @@ impl Tenant {
         }
         let lease = self.policy(&row).lease;
         let renew = row.lease_ends.minus(now).times(2) < lease;
-        if stop_at.is_some() || renew || is_worth(&row.held, &held) {
+        let stop_at = lowered.or(row.stop_at);
+        if lowered.is_some() || renew || is_worth(&row.held, &held) {
             let lease_ends = if renew { now.plus(lease) } else { row.lease_ends };
             self.limits.amend(row.at.millis(), now, caller, &row.held, &held);
-            let row = CallRow { held, lease_ends, ..row };
+            let row = CallRow { held, lease_ends, stop_at, ..row };
             self.ledger.amend(row.clone());
             self.changes.push(Change::Amended(row));
         }
