@@ -1,10 +1,12 @@
 //! What a provider's answer is worth, by its head; and the head of the answer that a client gets.
 
+use crate::gauge::Gauges;
 use crate::health::Outcome;
-use crate::refusal::{Refusal, duration};
+use crate::refusal::Refusal;
 use crate::units::{Millis, Tokens};
-use crate::wire::{Admission, Rate};
 use std::fmt::Write;
+
+mod limits;
 
 /// The most of a provider's own "not now" that is believed.
 const RETRY_AFTER_MAX: Millis = Millis::from_secs(3_600);
@@ -48,14 +50,9 @@ fn retry_wait(seconds: &str, millis: &str) -> Option<Millis> {
 
 /// The headers of an answer, as lines that alternate names and values.
 ///
-/// `cap`: the output cap that was set in place of what the client asked for.
-pub fn headers(
-    id: &str,
-    content_type: &str,
-    target: Option<&str>,
-    cap: Option<Tokens>,
-    admission: Option<&Admission>,
-) -> String {
+/// `cap`: the output cap that was set in place of what the client asked for; `gauges`: the limits that cover the call, as
+/// they stood when it was decided.
+pub fn headers(id: &str, content_type: &str, target: Option<&str>, cap: Option<Tokens>, gauges: &Gauges) -> String {
     let mut lines = format!("content-type\n{content_type}\nx-request-id\n{id}");
     // Writing to a text cannot fail.
     if let Some(target) = target {
@@ -65,17 +62,7 @@ pub fn headers(
     if let Some(cap) = cap {
         let _ = write!(lines, "\nx-tollgate-output-cap\n{cap}");
     }
-    let Some(admission) = admission else {
-        return lines;
-    };
-    for (kind, rate) in [("requests", admission.rates.requests), ("tokens", admission.rates.tokens)] {
-        if let Some(Rate { limit, remaining, reset }) = rate {
-            let _ = write!(lines, "\nx-ratelimit-limit-{kind}\n{limit}\nx-ratelimit-remaining-{kind}\n{remaining}");
-            if let Some(reset) = reset.map(duration) {
-                let _ = write!(lines, "\nx-ratelimit-reset-{kind}\n{reset}");
-            }
-        }
-    }
+    limits::write(&mut lines, gauges);
     lines
 }
 

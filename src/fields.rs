@@ -3,7 +3,7 @@
 //! An operator's document is taken whole or refused whole: a field nobody knows is an error too,
 //! because a misspelt limit would otherwise be no limit.
 
-use crate::units::NanoUsd;
+use crate::units::{Millis, NanoUsd};
 use serde_json::{Map, Value};
 
 /// What is wrong with a document, and where: nothing of it was taken.
@@ -81,6 +81,15 @@ impl<'a> Field<'a> {
                 "US dollars as a decimal text such as \"25.00\", from 0 to 9007199, with at most 9 decimals",
             )
         })
+    }
+
+    /// An instant as RFC 3339 writes it, with an offset or `Z`.
+    ///
+    /// # Errors
+    /// Another type, another form, or an instant before 1970.
+    pub fn instant(&self) -> Result<Millis, Invalid> {
+        let instant = self.value.as_str().and_then(Millis::parse_rfc3339);
+        instant.ok_or_else(|| self.wrong_type("an instant with its offset such as \"2030-01-31T00:00:00Z\""))
     }
 
     /// `true` or `false`.

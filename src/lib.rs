@@ -62,6 +62,7 @@ pub mod window;
 pub mod price;
 pub mod bound;
 pub mod limits;
+pub mod gauge;
 pub mod rows;
 pub mod habit;
 pub mod ledger;

@@ -13,6 +13,7 @@ use crate::units::{Amount, Millis, NanoUsd, Tokens};
 use crate::window::{Tally, Window};
 use rule::Rule;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 mod rule;
@@ -72,6 +73,8 @@ pub struct Caller<'a> {
 pub struct Standing<'a> {
     /// The limit.
     pub limit: &'a Limit,
+    /// The most that it allows just now.
+    pub max: Amount,
     /// Settled in its window.
     pub settled: Amount,
     /// Held by calls under way.
@@ -85,7 +88,13 @@ pub struct Standing<'a> {
 impl Standing<'_> {
     /// What is left.
     pub fn remaining(&self) -> Amount {
-        self.limit.max.minus(self.settled.plus(self.held))
+        self.max.minus(self.settled.plus(self.held))
+    }
+
+    /// The order of what is left, as a part of the whole: the tightest first, of equally tight ones the longest window.
+    pub fn by_room(&self, other: &Self) -> Ordering {
+        let room = |of: &Self, by: &Self| u128::from(of.remaining().get()).saturating_mul(by.max.get().max(1).into());
+        room(self, other).cmp(&room(other, self)).then_with(|| other.limit.window.cmp(&self.limit.window))
     }
 }
 
@@ -231,7 +240,7 @@ impl Limits {
             .filter_map(|rule| {
                 let own = held.amount(&rule.limit);
                 let standing = rule.standing(now, caller.key);
-                let over = standing.settled.plus(standing.held).minus(standing.limit.max);
+                let over = standing.settled.plus(standing.held).minus(standing.max);
                 if over == Amount::ZERO || !rule.tally(now, caller.key).covers_hold(at) {
                     return None;
                 }
@@ -329,14 +338,9 @@ impl Limits {
         self.rules.iter_mut().filter(mine).map(|rule| rule.standing(now, key)).collect()
     }
 
-    /// The limit on `what` that leaves the smallest part of itself, among those that cover such a call.
-    pub fn tightest(&mut self, now: Millis, caller: Caller<'_>, what: What) -> Option<Standing<'_>> {
-        let rules = self.rules.iter_mut().filter(|rule| rule.limit.what == what && rule.covers(caller));
-        rules.map(|rule| rule.standing(now, caller.key)).min_by(|one, other| {
-            let share = |of: &Standing<'_>, by: &Standing<'_>| {
-                u128::from(of.remaining().get()).saturating_mul(u128::from(by.limit.max.get()))
-            };
-            share(one, other).cmp(&share(other, one))
-        })
+    /// Every limit that covers such a call, as it stands.
+    pub fn covering<'a>(&'a mut self, now: Millis, caller: Caller<'a>) -> impl Iterator<Item = Standing<'a>> {
+        let rules = self.rules.iter_mut().filter(move |rule| rule.covers(caller));
+        rules.map(move |rule| rule.standing(now, caller.key))
     }
 }

@@ -7,7 +7,6 @@ use crate::key::{KeyId, SecretHash, TenantId, redacted};
 use crate::policy::{Per, Policy};
 use crate::units::{CEILING, Millis};
 use crate::wire::{KeyUpdate, TenantUpdate};
-use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 
 pub mod edit;
@@ -222,8 +221,7 @@ pub fn read_version<'a>(query: impl Iterator<Item = (&'a str, &'a str)>) -> Resu
 
 /// `instant` as RFC 3339 writes it, in UTC.
 pub fn instant(instant: Millis) -> String {
-    let instant = i64::try_from(instant.get()).ok().and_then(DateTime::from_timestamp_millis);
-    instant.map_or_else(String::new, |instant| instant.to_rfc3339_opts(SecondsFormat::Millis, true))
+    instant.to_rfc3339().unwrap_or_default()
 }
 
 fn read_name(field: &Field<'_>) -> Result<String, Invalid> {

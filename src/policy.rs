@@ -6,6 +6,10 @@ use crate::units::{Amount, CEILING, Millis, NanoUsd, Tokens};
 use crate::window::{Period, Window, parse_seconds};
 use serde_json::{Map, Value, json};
 
+mod increase;
+
+pub use increase::Increase;
+
 const LIMITS_MAX: usize = 32;
 const MODELS_MAX: usize = 64;
 const NAME_BYTES_MAX: usize = 64;
@@ -39,8 +43,10 @@ pub struct Limit {
     pub models: Vec<Pattern>,
     /// Over what time; for concurrency the moment.
     pub window: Window,
-    /// The most that may be settled and held together.
+    /// The most that may be settled and held together; [`Limit::max_at`] tells what holds at an instant.
     pub max: Amount,
+    /// A higher maximum for a time.
+    pub increase: Option<Increase>,
 }
 
 /// What a limit counts.
@@ -180,6 +186,9 @@ impl Limit {
             document.insert("window".into(), json!(self.window.name()));
         }
         document.insert("max".into(), self.what.document(self.max));
+        if let Some(increase) = &self.increase {
+            document.insert("increase".into(), increase.document(self.what));
+        }
         Value::Object(document)
     }
 }
@@ -225,16 +234,21 @@ fn read_limit(field: &Field<'_>, owner: Per) -> Result<Limit, Invalid> {
         }
         (_, window) => read_window(field, window)?,
     };
-    let max = fields.required("max")?;
-    let max =
-        if what == What::Cost { Amount::new(max.dollars()?.get()) } else { Amount::new(max.integer(0, CEILING)?) };
+    let max = read_amount(&fields.required("max")?, what)?;
+    let increase = fields.optional("increase").map(|field| Increase::read(&field, what, max)).transpose()?;
     let name = match name {
         None if window == Window::Moment => format!("{}-{}", what.name(), per.name()),
         None => format!("{}-{}-{}", what.name(), window.name(), per.name()),
         Some(field) => read_name(&field)?,
     };
     fields.finish()?;
-    Ok(Limit { name, what, per, models, window, max })
+    Ok(Limit { name, what, per, models, window, max, increase })
+}
+
+/// An amount of `what`, as documents write it.
+fn read_amount(field: &Field<'_>, what: What) -> Result<Amount, Invalid> {
+    let amount = if what == What::Cost { field.dollars()?.get() } else { field.integer(0, CEILING)? };
+    Ok(Amount::new(amount))
 }
 
 fn read_window(limit: &Field<'_>, window: Option<Field<'_>>) -> Result<Window, Invalid> {

@@ -6,10 +6,11 @@
 
 use crate::dialect::openai::envelope::BadRequest;
 use crate::dialect::openai::write::error_body;
-use crate::limits::{Block, Cause};
-use crate::units::{Millis, Tokens};
+use crate::units::Millis;
 use crate::wire::Denial;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+mod limited;
 
 /// The longest `Retry-After` that is ever sent: Python's SDK gives up beyond it, Node's would sleep.
 const RETRY_AFTER_MAX: Millis = Millis::from_secs(120);
@@ -184,60 +185,8 @@ impl Refusal {
                 ),
             ),
             Denial::CallEnded => Self::no_decision(),
-            Denial::Limited { blocks, affordable, asked } => Self::limited(&blocks, affordable, asked),
+            Denial::Limited { blocks, affordable, asked, .. } => Self::limited(&blocks, affordable, asked),
         }
-    }
-
-    /// Limits stand in the way: the one that lasts longest decides what is said.
-    fn limited(all: &[Block], affordable: Option<Tokens>, asked: Option<Tokens>) -> Self {
-        let Some(worst) = all.iter().max_by_key(|block| (block.cause, block.wait)) else {
-            return Self::no_decision();
-        };
-        // What is said is about the limits that last longest: the others do not matter until then.
-        let blocks: Vec<&Block> = all.iter().filter(|block| block.cause == worst.cause).collect();
-        let dimension = if worst.what.ends_with("tokens") { "tokens" } else { "requests" };
-        let names: Vec<_> = blocks.iter().map(|block| format!("{:?}", block.name)).collect();
-        let names = names.join(", ");
-        // One that is never over makes the others' waits idle.
-        let endless = worst.cause >= Cause::Exhausted && blocks.iter().any(|block| block.wait.is_none());
-        let wait = blocks.iter().filter_map(|block| block.wait).max().filter(|_| !endless);
-        let (kind, code, text) = match worst.cause {
-            Cause::Never => {
-                (dimension, "request_exceeds_limit", format!("This request is larger than {names} could ever hold."))
-            }
-            Cause::Exhausted => ("insufficient_quota", exhausted_code(worst), format!("You have used up {names}.")),
-            Cause::Rate => (dimension, "rate_limit_exceeded", format!("Rate limit reached: {names}.")),
-            Cause::Reserved => (
-                "requests",
-                "rate_limit_exceeded",
-                format!("Calls under way hold what is left of {names}; what they do not use comes back."),
-            ),
-            Cause::Busy => ("requests", "rate_limit_exceeded", format!("Too many calls are under way: {names}.")),
-        };
-        let mut message = text;
-        if let (Some(asked), Some(affordable)) = (asked, affordable) {
-            message.push_str(&format!(" You requested up to {asked} tokens, but can only afford {affordable}."));
-        }
-        let retry_after = match worst.cause {
-            Cause::Never => None,
-            Cause::Exhausted => wait.filter(|wait| *wait <= RETRY_AFTER_MAX),
-            Cause::Rate => wait,
-            // A call under way mostly ends long before its lease does.
-            Cause::Reserved => Some(wait.unwrap_or(RETRY_WORTH).min(RETRY_WORTH)),
-            Cause::Busy => Some(Millis::from_secs(1)),
-        };
-        if let Some(wait) = retry_after.or(wait).filter(|_| worst.cause != Cause::Busy) {
-            message.push_str(&format!(" Try again in {}.", duration(wait)));
-        }
-        let worth = retry_after.is_some_and(|wait| wait <= RETRY_WORTH);
-        let retry = worth && !matches!(worst.cause, Cause::Never | Cause::Exhausted);
-        let mut refusal = Self::new(429, kind, Some(code), message);
-        (refusal.retry, refusal.retry_after) = (Some(retry), retry_after);
-        refusal.extra.insert("limits".to_owned(), all.iter().map(document).collect());
-        if let Some(affordable) = affordable {
-            refusal.extra.insert("affordable_output_tokens".to_owned(), json!(affordable));
-        }
-        refusal
     }
 }
 
@@ -275,22 +224,6 @@ pub enum Failure {
     Cut,
 }
 
-/// A spent budget has the code that newer clients know as one; any other quota the older one.
-fn exhausted_code(block: &Block) -> &'static str {
-    if block.what == "cost" { "project_spend_limit_exceeded" } else { "insufficient_quota" }
-}
-
-/// A limit as the body of a refusal shows it.
-fn document(block: &Block) -> Value {
-    let what = crate::policy::What::ALL.iter().find(|(name, _)| *name == block.what).map(|&(_, what)| what);
-    let amount = |amount| what.map_or(json!(amount), |what| what.document(amount));
-    json!({
-        "name": block.name, "what": block.what, "per": block.per, "window": block.window, "cause": block.cause,
-        "max": amount(block.max), "used": amount(block.settled), "held": amount(block.held), "asked": amount(block.asked),
-        "retry_after_ms": block.wait,
-    })
-}
-
 /// A span as OpenAI's rate headers write it: `12ms`, `1.5s`, `6m0s`, `26h3m0s`.
 pub fn duration(span: Millis) -> String {
     let ms = span.get();
@@ -308,79 +241,6 @@ pub fn duration(span: Millis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Amount;
-
-    fn block(cause: Cause, what: &str, wait: Option<u64>) -> Block {
-        Block {
-            name: format!("my-{what}"),
-            what: what.to_owned(),
-            per: "key".to_owned(),
-            window: "60s".to_owned(),
-            max: Amount::new(100),
-            settled: Amount::new(90),
-            held: Amount::new(10),
-            asked: Amount::new(1),
-            cause,
-            wait: wait.map(Millis::from_secs),
-        }
-    }
-
-    /// Each row: what blocks, then type, code, x-should-retry, Retry-After.
-    #[test]
-    fn what_an_sdk_does_next_depends_on_the_cause() {
-        for (blocks, kind, code, retry, after) in [
-            (vec![block(Cause::Rate, "requests", Some(12))], "requests", "rate_limit_exceeded", "true", Some("12")),
-            (vec![block(Cause::Rate, "tokens", Some(12))], "tokens", "rate_limit_exceeded", "true", Some("12")),
-            (vec![block(Cause::Rate, "tokens", Some(90))], "tokens", "rate_limit_exceeded", "false", Some("90")),
-            (vec![block(Cause::Rate, "tokens", Some(3_000))], "tokens", "rate_limit_exceeded", "false", None),
-            (
-                vec![block(Cause::Exhausted, "cost", Some(900_000))],
-                "insufficient_quota",
-                "project_spend_limit_exceeded",
-                "false",
-                None,
-            ),
-            (
-                vec![block(Cause::Exhausted, "requests", Some(30))],
-                "insufficient_quota",
-                "insufficient_quota",
-                "false",
-                Some("30"),
-            ),
-            (vec![block(Cause::Reserved, "cost", Some(600))], "requests", "rate_limit_exceeded", "true", Some("60")),
-            (vec![block(Cause::Busy, "concurrency", Some(600))], "requests", "rate_limit_exceeded", "true", Some("1")),
-            (vec![block(Cause::Never, "tokens", None)], "tokens", "request_exceeds_limit", "false", None),
-            (
-                vec![block(Cause::Rate, "requests", Some(1)), block(Cause::Exhausted, "cost", Some(900_000))],
-                "insufficient_quota",
-                "project_spend_limit_exceeded",
-                "false",
-                None,
-            ),
-        ] {
-            let refusal =
-                Refusal::denied(Denial::Limited { blocks: blocks.clone(), affordable: None, asked: None }, "m");
-            let headers = refusal.headers();
-            let header = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
-            let got = (refusal.status, refusal.kind, refusal.code, header("x-should-retry"), header("retry-after"));
-            assert_eq!(got, (429, kind, Some(code), Some(retry), after), "{blocks:?}");
-            assert_eq!(refusal.extra["limits"].as_array().map(Vec::len), Some(blocks.len()), "every limit is named");
-        }
-    }
-
-    #[test]
-    fn a_shortfall_is_told_in_the_words_that_clients_parse() {
-        let blocks = vec![block(Cause::Exhausted, "cost", None)];
-        let denial =
-            Denial::Limited { blocks, affordable: Some(Tokens::new(27_342)), asked: Some(Tokens::new(32_000)) };
-        let refusal = Refusal::denied(denial, "m");
-        assert!(
-            refusal.message.contains("You requested up to 32000 tokens, but can only afford 27342."),
-            "{}",
-            refusal.message
-        );
-        assert_eq!(refusal.extra["affordable_output_tokens"], 27_342);
-    }
 
     #[test]
     fn spans_are_written_as_openai_does() {

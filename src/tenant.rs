@@ -5,17 +5,18 @@
 
 use crate::catalog::{Catalog, Model};
 use crate::fit::Wish;
+use crate::gauge::Gauges;
 use crate::habit::Habits;
 use crate::health::{Health, Standing};
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::ledger::{self, Flushed, Found, Ledger};
 use crate::limits::{Caller, Limits, Load};
-use crate::policy::{Policy, What};
+use crate::policy::Policy;
 use crate::price::Prices;
 use crate::route;
 use crate::rows::{CallKey, CallRow, Change, End, State, Sums, UsageKey};
 use crate::units::{Millis, Tokens};
-use crate::wire::{Admission, Ask, Denial, Hop, Rate, Rates, Settlement};
+use crate::wire::{Admission, Ask, Denial, Hop, Settlement};
 use std::collections::BTreeMap;
 
 mod amend;
@@ -104,7 +105,8 @@ impl Tenant {
         let blocks = self.limits.blocks(now, caller, &load, self.ledger.first_lease());
         if !blocks.is_empty() {
             let asked = output.affordable.map(|_| output.wanted);
-            return Err(Denial::Limited { blocks, affordable: output.affordable, asked });
+            let gauges = Gauges::of(now, self.limits.covering(now, caller));
+            return Err(Denial::Limited { blocks, affordable: output.affordable, asked, gauges });
         }
 
         // From here on the call is admitted.
@@ -132,8 +134,8 @@ impl Tenant {
         if let Some(first) = hops.first().filter(probed) {
             self.health.probe(now, &first.target);
         }
-        let rates = self.rates(now, caller);
-        Ok(Admission { at, hops, output_cap: output.cap, input_estimate: input.estimate, rates })
+        let gauges = Gauges::of(now, self.limits.covering(now, caller));
+        Ok(Admission { at, hops, output_cap: output.cap, input_estimate: input.estimate, gauges })
     }
 
     /// Ends a call, once; what comes later can only correct a call that had expired.
@@ -245,6 +247,12 @@ impl Tenant {
         self.limits.standings(now, key)
     }
 
+    /// How all limits of a key stand, for the headers of an answer that is about no call.
+    pub fn gauges(&mut self, now: Millis, key: &KeyId) -> Gauges {
+        let now = self.tick(now);
+        Gauges::of(now, self.limits.standings(now, key).into_iter())
+    }
+
     /// What the holder of `key` sees of the tenant: `rows` are the usage rows of the open periods.
     pub fn usage(&mut self, now: Millis, key: &KeyId, mut rows: Vec<(UsageKey, Sums)>) -> serde_json::Value {
         let now = self.tick(now);
@@ -311,16 +319,8 @@ impl Tenant {
         let bounded = self.limits.bound_output(Caller { key: &row.key, model: &row.model });
         let output_cap = (ask.output && bounded).then_some(each);
         let hops = route::hops(&self.config.catalog, &self.health, self.now, model);
-        let rates = self.rates(self.now, Caller { key: &row.key, model: &row.model });
-        Admission { at: row.at, hops, output_cap, input_estimate: row.held.likely_input, rates }
-    }
-
-    fn rates(&mut self, now: Millis, caller: Caller<'_>) -> Rates {
-        let mut rate = |what| {
-            let standing = self.limits.tightest(now, caller, what)?;
-            let reset = standing.resets_at.map(|at| at.minus(now));
-            Some(Rate { limit: standing.limit.max, remaining: standing.remaining(), reset })
-        };
-        Rates { requests: rate(What::Requests), tokens: rate(What::Tokens) }
+        let caller = Caller { key: &row.key, model: &row.model };
+        let gauges = Gauges::of(self.now, self.limits.covering(self.now, caller));
+        Admission { at: row.at, hops, output_cap, input_estimate: row.held.likely_input, gauges }
     }
 }

@@ -3,6 +3,7 @@
 //! The ceiling is what a JavaScript number, and so the platform's SQL interface, carries exactly.
 //! Sums stop at it instead of wrapping: a count that large refuses, which is the safe side.
 
+use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -87,6 +88,18 @@ impl Millis {
     /// Whole seconds, rounded up: what `Retry-After` carries.
     pub const fn as_secs_ceil(self) -> u64 {
         self.0.div_ceil(1_000)
+    }
+
+    /// The instant that RFC 3339 writes as `text`; `None` for anything else, and before 1970.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let instant = DateTime::parse_from_rfc3339(text).ok()?;
+        u64::try_from(instant.timestamp_millis()).ok().map(Self::new)
+    }
+
+    /// The instant as RFC 3339 writes it, in UTC and to the millisecond; `None` for years that it cannot write.
+    pub fn to_rfc3339(self) -> Option<String> {
+        let instant = DateTime::from_timestamp_millis(i64::try_from(self.0).ok()?)?;
+        Some(instant.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 }
 

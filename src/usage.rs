@@ -5,11 +5,18 @@ use crate::limits::Standing;
 use crate::rows::{Grain, Sums, UsageKey};
 use crate::units::{Millis, NanoUsd};
 use crate::window::Period;
-use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The answer to `GET /v1/usage`: `usage` holds the rows of the open periods, all calls included.
+///
+/// Each limit of the key stands in `limits` with the fields of its policy and, in its own unit (US dollars as a decimal
+/// text, all else whole numbers):
+/// - `max`: the most that it allows just now, an increase included;
+/// - `increase`: only while one is under way: its end as `until`, and as `then` the `max` that holds from there on;
+/// - `used`: settled in its window; `held`: what calls under way may still add; `remaining`: what `max` leaves of both,
+///   and 0 where the limit was lowered below them;
+/// - `resets_at`: when its window will have let go of all that is used; `null`: never, or nothing is.
 pub fn document(
     now: Millis,
     tenant: &str,
@@ -24,27 +31,32 @@ pub fn document(
         "tenant": tenant,
         "key": key,
         "as_of": timestamp(now),
-        "limits": standings.iter().map(limit_document).collect::<Vec<_>>(),
+        "limits": standings.iter().map(|standing| limit_document(now, standing)).collect::<Vec<_>>(),
         "periods": periods,
     })
 }
 
 /// An instant as RFC 3339 in UTC, to the millisecond.
 pub fn timestamp(at: Millis) -> Value {
-    let instant = i64::try_from(at.get()).ok().and_then(DateTime::from_timestamp_millis);
-    instant.map_or(Value::Null, |instant| instant.to_rfc3339_opts(SecondsFormat::Millis, true).into())
+    at.to_rfc3339().map_or(Value::Null, Value::from)
 }
 
-fn limit_document(standing: &Standing<'_>) -> Value {
+fn limit_document(now: Millis, standing: &Standing<'_>) -> Value {
     let limit = standing.limit;
     let mut document = limit.document();
     let shown = [
+        ("max", limit.what.document(standing.max)),
         ("used", limit.what.document(standing.settled)),
         ("held", limit.what.document(standing.held)),
         ("remaining", limit.what.document(standing.remaining())),
         ("resets_at", standing.resets_at.map_or(Value::Null, timestamp)),
     ];
     if let Value::Object(fields) = &mut document {
+        fields.remove("increase");
+        if let Some(increase) = limit.increase_at(now) {
+            let ends = json!({"until": timestamp(increase.until), "then": limit.what.document(limit.max)});
+            fields.insert("increase".to_owned(), ends);
+        }
         fields.extend(shown.into_iter().map(|(name, value)| (name.to_owned(), value)));
     }
     document

@@ -5,12 +5,13 @@
 
 use crate::bound::Shape;
 use crate::dialect::openai::splice::CapField;
+use crate::gauge::Gauges;
 use crate::health::Outcome;
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::limits::Block;
 use crate::price::{Bill, Price};
 use crate::rows::{CallKey, End};
-use crate::units::{Amount, Millis, Tokens};
+use crate::units::{Millis, Tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -65,7 +66,7 @@ pub struct Admission {
     pub input_estimate: Tokens,
     /// How the limits stand, for the answer's headers.
     #[serde(default)]
-    pub rates: Rates,
+    pub gauges: Gauges,
 }
 
 /// One target of a call, with all that is needed to call it.
@@ -89,29 +90,6 @@ pub struct Hop {
     /// Where that is written: `catalog:3`.
     #[serde(default)]
     pub priced_by: String,
-}
-
-/// How the limits stand that `x-ratelimit-*` headers speak of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rates {
-    /// The tightest limit on requests.
-    #[serde(default)]
-    pub requests: Option<Rate>,
-    /// The tightest limit on tokens.
-    #[serde(default)]
-    pub tokens: Option<Rate>,
-}
-
-/// One limit's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rate {
-    /// The most it allows.
-    pub limit: Amount,
-    /// What is left.
-    pub remaining: Amount,
-    /// How long until all is left again; `None`: never, or it is already.
-    #[serde(default)]
-    pub reset: Option<Millis>,
 }
 
 /// Why a call may not go out.
@@ -143,6 +121,9 @@ pub enum Denial {
         /// The output that was asked for.
         #[serde(default)]
         asked: Option<Tokens>,
+        /// How all limits stand that cover the call, for the answer's headers.
+        #[serde(default)]
+        gauges: Gauges,
     },
     /// A call of this name has already ended.
     CallEnded,
@@ -204,8 +185,14 @@ pub struct Look {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Seen {
-    /// What was asked for.
-    Shown(Value),
+    /// What was asked for, and how the limits stand, for the answer's headers.
+    Shown {
+        /// What was asked for.
+        document: Value,
+        /// How the limits of the key stand.
+        #[serde(default)]
+        gauges: Gauges,
+    },
     /// It may not be shown.
     Denied(Denial),
 }

@@ -49,7 +49,7 @@ impl Rule {
         if excess == Amount::ZERO || !self.repays() {
             return Vec::new();
         }
-        let (limit, slot, max) = (self.name(), self.slot(key), self.limit.max);
+        let (limit, slot, max) = (self.name(), self.slot(key), self.limit.max_at(now));
         let tally = self.tally(now, key);
         let Some((this, next)) = tally.starts() else {
             return Vec::new();
@@ -81,15 +81,15 @@ impl Rule {
 
     pub(super) fn standing(&mut self, now: Millis, key: &KeyId) -> Standing<'_> {
         let slot = self.slot(key);
-        let limit = &self.limit;
-        match self.tallies.get_mut(&slot) {
-            None => Standing { limit, settled: Amount::ZERO, held: Amount::ZERO, debt: Amount::ZERO, resets_at: None },
-            Some(tally) => {
-                tally.advance(now);
-                let (settled, held, debt) = (tally.settled(), tally.held(), tally.debt());
-                Standing { limit, settled, held, debt, resets_at: tally.resets_at(now) }
-            }
-        }
+        let (limit, max) = (&self.limit, self.limit.max_at(now));
+        let Some(tally) = self.tallies.get_mut(&slot) else {
+            let resets_at = Tally::new(limit.window, limit.max, now).resets_at(now);
+            let [settled, held, debt] = [Amount::ZERO; 3];
+            return Standing { limit, max, settled, held, debt, resets_at };
+        };
+        tally.advance(now);
+        let (settled, held, debt) = (tally.settled(), tally.held(), tally.debt());
+        Standing { limit, max, settled, held, debt, resets_at: tally.resets_at(now) }
     }
 
     pub(super) fn block(
@@ -104,7 +104,7 @@ impl Rule {
         if asked == Amount::ZERO || asked <= standing.remaining() {
             return None;
         }
-        let (settled, held, max) = (standing.settled, standing.held, self.limit.max);
+        let (settled, held, max) = (standing.settled, standing.held, standing.max);
         let lease_wait = first_lease.map(|lease| lease.minus(now));
         let (cause, wait) = if asked > max {
             (Cause::Never, None)
@@ -113,14 +113,25 @@ impl Rule {
         } else if settled.plus(asked) <= max {
             (Cause::Reserved, lease_wait)
         } else {
-            let excess = settled.plus(asked).minus(max);
-            let slot = self.slot(key);
-            let frees_at = self.tallies.get(&slot).and_then(|tally| tally.frees_at(now, excess));
-            let cause = if self.limit.window.span().is_some() { Cause::Rate } else { Cause::Exhausted };
-            (cause, frees_at.map(|at| at.minus(now)))
+            self.full(now, key, asked)
         };
         let Limit { name, what, per, window, .. } = &self.limit;
         let (name, what, per) = (name.clone(), what.name().to_owned(), per.name().to_owned());
         Some(Block { name, what, per, window: window.name(), max, settled, held, asked, cause, wait })
+    }
+
+    /// What is settled leaves no room for `asked`: until when, under the maximum that will be in force by then.
+    fn full(&self, now: Millis, key: &KeyId, asked: Amount) -> (Cause, Option<Millis>) {
+        let cause = if self.limit.window.span().is_some() { Cause::Rate } else { Cause::Exhausted };
+        let tally = self.tallies.get(&self.slot(key));
+        let frees_at = |max| tally.and_then(|tally| tally.frees_at(now, tally.settled().plus(asked).minus(max)));
+        let wait = |at: Option<Millis>| at.map(|at| at.minus(now));
+        let at = frees_at(self.limit.max_at(now));
+        let ends_first = self.limit.increase_at(now).is_some_and(|increase| at.is_none_or(|at| increase.until <= at));
+        match ends_first {
+            false => (cause, wait(at)),
+            true if asked > self.limit.max => (Cause::Never, None),
+            true => (cause, wait(frees_at(self.limit.max))),
+        }
     }
 }

@@ -6,7 +6,6 @@ use super::{instant, read_name, read_policy};
 use crate::fields::{Field, Fields, Invalid};
 use crate::policy::Per;
 use crate::units::Millis;
-use chrono::DateTime;
 use serde_json::{Map, Value};
 
 /// What becomes of one field.
@@ -163,7 +162,5 @@ fn read_future(field: &Field<'_>, now: Millis) -> Result<Millis, Invalid> {
             format!("must be an instant in the future such as \"2030-01-31T00:00:00Z\"; got {}", field.value());
         field.invalid(problem)
     };
-    let instant = DateTime::parse_from_rfc3339(field.text(64)?).map_err(|_| wrong())?;
-    let instant = u64::try_from(instant.timestamp_millis()).map_or(Millis::ZERO, Millis::new);
-    if instant > now { Ok(instant) } else { Err(wrong()) }
+    Millis::parse_rfc3339(field.text(64)?).filter(|instant| *instant > now).ok_or_else(wrong)
 }

@@ -16,7 +16,7 @@ use crate::price::Bill;
 use crate::refusal::{Failure, Refusal};
 use crate::rows::{End, Truth};
 use crate::units::Tokens;
-use crate::wire::{Admission, Ask, Hop, Reply, Settlement};
+use crate::wire::{Admission, Ask, Denial, Hop, Reply, Settlement};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 /// The largest request body, in bytes: an isolate has 128 MB for all its calls, and a body is held up to five times on its way.
@@ -128,7 +128,7 @@ impl Visit {
             return;
         };
         let target = call.hop().map(|hop| hop.target.as_str());
-        let headers = answer::headers(&self.id, content_type, target, call.lowered(), call.admission.as_ref());
+        let headers = answer::headers(&self.id, content_type, target, call.lowered(), &self.gauges);
         self.answer = Answer { status, headers, text: String::new() };
     }
 }
@@ -177,11 +177,15 @@ impl Visit {
             return Ok(false);
         };
         match serde_json::from_str(reply)? {
-            Reply::Admitted(admission) => {
+            Reply::Admitted(mut admission) => {
+                self.gauges = std::mem::take(&mut admission.gauges);
                 call.admission = Some(admission);
                 return Ok(true);
             }
-            Reply::Denied(denial) => {
+            Reply::Denied(mut denial) => {
+                if let Denial::Limited { gauges, .. } = &mut denial {
+                    self.gauges = std::mem::take(gauges);
+                }
                 let model = call.envelope.as_ref().map(|envelope| envelope.model.clone()).unwrap_or_default();
                 self.refuse(&Refusal::denied(denial, &model));
             }

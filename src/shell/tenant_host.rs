@@ -190,7 +190,10 @@ impl TenantHost {
         let record = tenant.check(now, &look.key, &look.hash).cloned();
         let seen = match record {
             Err(denial) => Seen::Denied(denial),
-            Ok(record) => Seen::Shown(show(self, &mut tenant, now, &look.key, record)?),
+            Ok(record) => {
+                let document = show(self, &mut tenant, now, &look.key, record)?;
+                Seen::Shown { document, gauges: tenant.gauges(now, &look.key) }
+            }
         };
         self.tenant = Some(tenant);
         Ok(to_json(&seen))

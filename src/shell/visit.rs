@@ -8,6 +8,7 @@ use super::object::to_json;
 use crate::answer;
 use crate::dialect::Endpoint;
 use crate::dialect::openai::write::{model, models_list};
+use crate::gauge::Gauges;
 use crate::key::{Presented, TenantId};
 use crate::refusal::Refusal;
 use crate::wire::{Look, Seen};
@@ -33,6 +34,8 @@ pub struct Visit {
     /// What the client gets as `x-request-id`.
     pub(super) id: String,
     pub(super) answer: Answer,
+    /// How the limits stand, once they were asked.
+    pub(super) gauges: Gauges,
     presented: Option<Presented>,
     pub(super) call: Option<Call>,
     method: &'static str,
@@ -50,8 +53,8 @@ pub(super) struct Answer {
 
 impl Visit {
     fn new(kind: Kind, id: String) -> Self {
-        let answer = Answer::default();
-        Self { kind, id, answer, presented: None, call: None, method: "", wanted: None }
+        let (answer, gauges) = (Answer::default(), Gauges::default());
+        Self { kind, id, answer, gauges, presented: None, call: None, method: "", wanted: None }
     }
 
     pub(super) fn refused(id: String, refusal: &Refusal) -> Self {
@@ -98,7 +101,7 @@ impl Visit {
     }
 
     fn json_headers(&self) -> String {
-        answer::headers(&self.id, "application/json", None, None, None)
+        answer::headers(&self.id, "application/json", None, None, &self.gauges)
     }
 }
 
@@ -145,7 +148,10 @@ impl Visit {
     /// Makes what the object showed the answer.
     pub fn seen(&mut self, reply: &str) {
         let shown = match serde_json::from_str(reply) {
-            Ok(Seen::Shown(shown)) => shown,
+            Ok(Seen::Shown { document, gauges }) => {
+                self.gauges = gauges;
+                document
+            }
             Ok(Seen::Denied(denial)) => return self.refuse(&Refusal::denied(denial, "")),
             Err(_) => return self.refuse(&Refusal::no_decision()),
         };
