@@ -5,16 +5,19 @@
 
 use crate::limits::Standing;
 use crate::policy::What;
-use crate::units::{Amount, Millis, NanoUsd};
+use crate::units::{Amount, Millis};
 use crate::window::Window;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
-/// As many limits are told of one call; above that only the tightest of each unit.
+/// As many limits are told of one call; above that only the tightest of each kind.
 pub const TOLD_MAX: usize = 16;
 
 /// The limits that cover a call, the tightest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+///
+/// On the wire they are one short text, which costs less than a document: `as_of`, then the limits behind a `;` each, as
+/// name, what, length, `c` for a calendar, max, used, held and end with spaces between; what is nothing is left empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     /// When they stood so.
     pub as_of: Millis,
@@ -23,98 +26,54 @@ pub struct Gauges {
 }
 
 /// One limit as it stands; amounts in its own unit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gauge {
     /// The limit's name.
     pub name: String,
     /// What it counts.
-    pub unit: Unit,
+    pub what: What,
     /// How long its window is; `None`: a lifetime, or the moment.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<Millis>,
     /// Whether its window is a calendar period.
-    #[serde(skip_serializing_if = "is_default")]
     pub calendar: bool,
     /// The most that it allows just then.
     pub max: Amount,
     /// Settled in its window.
-    #[serde(skip_serializing_if = "is_default")]
     pub used: Amount,
     /// Held by calls under way.
-    #[serde(skip_serializing_if = "is_default")]
     pub held: Amount,
     /// When its window will have let go of all that is settled; `None`: never, or nothing is.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<Millis>,
-}
-
-/// What a limit counts, as both sides of a deployment know it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Admitted calls.
-    Requests,
-    /// Input and output tokens.
-    Tokens,
-    /// Input tokens.
-    InputTokens,
-    /// Output tokens.
-    OutputTokens,
-    /// Money, in nano-USD.
-    Cost,
-    /// Calls under way.
-    Concurrency,
-    /// Something that only the other side knows: it is not told.
-    #[default]
-    #[serde(other)]
-    Other,
-}
-
-impl Unit {
-    /// `amount` as texts write it: US dollars as a decimal, all else as a whole number.
-    pub fn text(self, amount: Amount) -> String {
-        if self == Self::Cost { NanoUsd::new(amount.get()).to_usd() } else { amount.to_string() }
-    }
-}
-
-impl From<What> for Unit {
-    fn from(what: What) -> Self {
-        match what {
-            What::Requests => Self::Requests,
-            What::Tokens => Self::Tokens,
-            What::InputTokens => Self::InputTokens,
-            What::OutputTokens => Self::OutputTokens,
-            What::Cost => Self::Cost,
-            What::Concurrency => Self::Concurrency,
-        }
-    }
 }
 
 impl Gauges {
     /// What is told of `standings` at `now`.
-    pub fn of<'a>(now: Millis, standings: impl Iterator<Item = Standing<'a>>) -> Self {
-        let mut standings: Vec<Standing<'_>> = standings.collect();
-        standings.sort_by(Standing::by_room);
-        let mut told: Vec<Gauge> = Vec::with_capacity(standings.len().min(TOLD_MAX));
-        for standing in &standings {
-            let unit = Unit::from(standing.limit.what);
-            let first = told.iter().all(|gauge| gauge.unit != unit);
-            if first || (told.len() < TOLD_MAX && unit != Unit::Cost) {
-                told.push(Gauge::of(now, unit, standing));
+    pub fn of(now: Millis, standings: Vec<Standing<'_>>) -> Self {
+        // There are few, so each is put in its place; sorting code would be larger than all else here.
+        let mut sorted: Vec<Standing<'_>> = Vec::with_capacity(standings.len());
+        for standing in standings {
+            let place = sorted.partition_point(|other| other.by_room(&standing).is_le());
+            sorted.insert(place, standing);
+        }
+        let mut told: Vec<Gauge> = Vec::with_capacity(sorted.len().min(TOLD_MAX));
+        for standing in &sorted {
+            let what = standing.limit.what;
+            let first = told.iter().all(|gauge| gauge.what != what);
+            if first || (told.len() < TOLD_MAX && what != What::Cost) {
+                told.push(Gauge::of(now, standing));
             }
         }
         Self { as_of: now, all: told }
     }
 
-    /// The tightest limit on `unit`.
-    pub fn tightest(&self, unit: Unit) -> Option<&Gauge> {
-        self.all.iter().find(|gauge| gauge.unit == unit)
+    /// The tightest limit on `what`.
+    pub fn tightest(&self, what: What) -> Option<&Gauge> {
+        self.all.iter().find(|gauge| gauge.what == what)
     }
 
     /// The tightest limit on money; where there is none, the tightest quota of a calendar period.
     pub fn budget(&self) -> Option<&Gauge> {
-        self.tightest(Unit::Cost).or_else(|| self.all.iter().find(|gauge| gauge.calendar && gauge.unit != Unit::Other))
+        self.tightest(What::Cost).or_else(|| self.all.iter().find(|gauge| gauge.calendar))
     }
 
     /// How long until all of `gauge` is left again, as of when it stood so.
@@ -124,7 +83,7 @@ impl Gauges {
 }
 
 impl Gauge {
-    fn of(now: Millis, unit: Unit, standing: &Standing<'_>) -> Self {
+    fn of(now: Millis, standing: &Standing<'_>) -> Self {
         let window = standing.limit.window;
         let length = match window {
             Window::Rolling(span) => Some(span),
@@ -133,7 +92,7 @@ impl Gauge {
         };
         Self {
             name: standing.limit.name.clone(),
-            unit,
+            what: standing.limit.what,
             length,
             calendar: matches!(window, Window::Calendar(_)),
             max: standing.max,
@@ -149,8 +108,57 @@ impl Gauge {
     }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
+impl fmt::Display for Gauges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.as_of)?;
+        for Gauge { name, what, length, calendar, max, used, held, resets_at } in &self.all {
+            write!(f, ";{name} {} ", what.name())?;
+            length.map_or(Ok(()), |length| write!(f, "{length}"))?;
+            write!(f, " {} {max} {used} {held} ", if *calendar { "c" } else { "" })?;
+            resets_at.map_or(Ok(()), |at| write!(f, "{at}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Gauges {
+    /// Reads what the other side wrote; a limit that it knows more of than we do is passed over.
+    fn parse(text: &str) -> Self {
+        let mut parts = text.split(';');
+        let as_of = parts.next().and_then(|as_of| as_of.parse().ok()).map_or(Millis::ZERO, Millis::new);
+        Self { as_of, all: parts.filter_map(Gauge::parse).collect() }
+    }
+}
+
+impl Gauge {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let mut word = || words.next().unwrap_or_default();
+        let instant = |word: &str| word.parse().ok().map(Millis::new);
+        let amount = |word: &str| word.parse().ok().map(Amount::new);
+        Some(Self {
+            name: word().to_owned(),
+            what: What::named(word())?,
+            length: instant(word()),
+            calendar: word() == "c",
+            max: amount(word())?,
+            used: amount(word())?,
+            held: amount(word())?,
+            resets_at: instant(word()),
+        })
+    }
+}
+
+impl Serialize for Gauges {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Gauges {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::parse(&String::deserialize(deserializer)?))
+    }
 }
 
 #[cfg(test)]
@@ -158,17 +166,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_a_newer_object_knows_is_passed_over() {
-        let text = r#"{"as_of":5,"more":1,"all":[{"name":"x","unit":"images","max":3},{"name":"rpm","unit":"requests","max":7}]}"#;
-        let gauges: Gauges = serde_json::from_str(text).unwrap();
-        assert_eq!(gauges.all.iter().map(|gauge| gauge.unit).collect::<Vec<_>>(), [Unit::Other, Unit::Requests]);
-        assert_eq!(gauges.tightest(Unit::Requests).unwrap().remaining(), Amount::new(7));
-        assert_eq!(serde_json::from_str::<Gauges>("{}").unwrap(), Gauges::default());
-    }
+    fn what_is_written_is_read_and_what_only_a_newer_object_knows_is_passed_over() {
+        let text = "5;rpm requests 60000  600 188 0 65;monthly cost 2592000000 c 25 2 1 9;busy concurrency   8 0 3 ";
+        let gauges = Gauges::parse(text);
+        assert_eq!(gauges.to_string(), text);
+        let rpm = &gauges.all[0];
+        assert_eq!((rpm.remaining(), gauges.reset(rpm)), (Amount::new(412), Some(Millis::new(60))));
+        let busy = &gauges.all[2];
+        assert_eq!((busy.length, busy.calendar, busy.resets_at), (None, false, None));
+        assert!(gauges.all[1].calendar);
 
-    #[test]
-    fn a_gauge_is_small_on_the_wire() {
-        let gauge = Gauge { name: "rpm".to_owned(), unit: Unit::Requests, max: Amount::new(600), ..Gauge::default() };
-        assert_eq!(serde_json::to_string(&gauge).unwrap(), r#"{"name":"rpm","unit":"requests","max":600}"#);
+        let newer = format!("5;x images 60000  3 0 0 65 more;{} more;", &text[2..]);
+        assert_eq!(Gauges::parse(&newer), gauges);
+        assert_eq!(Gauges::parse(""), Gauges::default());
+        assert_eq!(serde_json::from_str::<Gauges>(&serde_json::to_string(&gauges).unwrap()).unwrap(), gauges);
     }
 }

@@ -339,8 +339,8 @@ impl Limits {
     }
 
     /// Every limit that covers such a call, as it stands.
-    pub fn covering<'a>(&'a mut self, now: Millis, caller: Caller<'a>) -> impl Iterator<Item = Standing<'a>> {
-        let rules = self.rules.iter_mut().filter(move |rule| rule.covers(caller));
-        rules.map(move |rule| rule.standing(now, caller.key))
+    pub fn covering(&mut self, now: Millis, caller: Caller<'_>) -> Vec<Standing<'_>> {
+        let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller));
+        rules.map(|rule| rule.standing(now, caller.key)).collect()
     }
 }

@@ -100,12 +100,19 @@ impl What {
         Self::ALL.iter().find(|(_, what)| *what == self).map_or("", |(name, _)| name)
     }
 
+    /// What documents call `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|&(_, what)| what)
+    }
+
     /// `amount` as documents write it: US dollars as a decimal text, all else as a number.
     pub fn document(self, amount: Amount) -> Value {
-        match self {
-            Self::Cost => Value::from(NanoUsd::new(amount.get()).to_usd()),
-            _ => Value::from(amount.get()),
-        }
+        if self == Self::Cost { Value::from(self.text(amount)) } else { Value::from(amount.get()) }
+    }
+
+    /// `amount` as texts write it: US dollars as a decimal, all else as a whole number.
+    pub fn text(self, amount: Amount) -> String {
+        if self == Self::Cost { NanoUsd::new(amount.get()).to_usd() } else { amount.to_string() }
     }
 }
 

@@ -250,7 +250,7 @@ impl Tenant {
     /// How all limits of a key stand, for the headers of an answer that is about no call.
     pub fn gauges(&mut self, now: Millis, key: &KeyId) -> Gauges {
         let now = self.tick(now);
-        Gauges::of(now, self.limits.standings(now, key).into_iter())
+        Gauges::of(now, self.limits.standings(now, key))
     }
 
     /// What the holder of `key` sees of the tenant: `rows` are the usage rows of the open periods.

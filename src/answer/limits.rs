@@ -9,7 +9,8 @@
 //!
 //! The tightest is the limit that has the smallest part of itself left. All is as of the call's admission or refusal.
 
-use crate::gauge::{Gauge, Gauges, TOLD_MAX, Unit};
+use crate::gauge::{Gauge, Gauges, TOLD_MAX};
+use crate::policy::What;
 use crate::refusal::duration;
 use std::fmt::Write;
 
@@ -22,8 +23,8 @@ pub(super) fn write(lines: &mut String, gauges: &Gauges) {
         return;
     }
     lines.reserve(gauges.all.len().saturating_mul(96).saturating_add(512));
-    for (kind, unit) in [("requests", Unit::Requests), ("tokens", Unit::Tokens)] {
-        if let Some(gauge) = gauges.tightest(unit) {
+    for (kind, what) in [("requests", What::Requests), ("tokens", What::Tokens)] {
+        if let Some(gauge) = gauges.tightest(what) {
             let (limit, remaining) = (gauge.max, gauge.remaining());
             let _ = write!(lines, "\nx-ratelimit-limit-{kind}\n{limit}\nx-ratelimit-remaining-{kind}\n{remaining}");
             if let Some(reset) = gauges.reset(gauge) {
@@ -43,7 +44,7 @@ fn write_budget(lines: &mut String, gauge: &Gauge) {
     for (name, amount) in
         [("limit", gauge.max), ("used", gauge.used), ("held", gauge.held), ("remaining", gauge.remaining())]
     {
-        let _ = write!(lines, "\nx-tollgate-budget-{name}\n{}", gauge.unit.text(amount));
+        let _ = write!(lines, "\nx-tollgate-budget-{name}\n{}", gauge.what.text(amount));
     }
     if let Some(reset) = gauge.resets_at.and_then(|at| at.to_rfc3339()) {
         let _ = write!(lines, "\nx-tollgate-budget-reset\n{reset}");
@@ -54,11 +55,11 @@ fn write_budget(lines: &mut String, gauge: &Gauge) {
 fn write_fields(lines: &mut String, gauges: &Gauges) {
     let mut told: Vec<(&Gauge, &str)> = Vec::with_capacity(gauges.all.len().min(TOLD_MAX));
     for gauge in &gauges.all {
-        let quota_unit = match gauge.unit {
-            Unit::Requests => "requests",
-            Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => "tokens",
-            Unit::Concurrency => "concurrent-requests",
-            Unit::Cost | Unit::Other => continue,
+        let quota_unit = match gauge.what {
+            What::Requests => "requests",
+            What::Tokens | What::InputTokens | What::OutputTokens => "tokens",
+            What::Concurrency => "concurrent-requests",
+            What::Cost => continue,
         };
         if told.len() < TOLD_MAX && told.iter().all(|(other, _)| other.name != gauge.name) {
             told.push((gauge, quota_unit));
@@ -108,16 +109,17 @@ mod tests {
     use super::*;
     use crate::units::{Amount, CEILING, Millis};
 
-    fn gauge(name: &str, unit: Unit, length: Option<u64>, (max, used, held): (u64, u64, u64)) -> Gauge {
+    fn gauge(name: &str, what: What, length: Option<u64>, (max, used, held): (u64, u64, u64)) -> Gauge {
         let [max, used, held] = [max, used, held].map(Amount::new);
         Gauge {
             name: name.to_owned(),
-            unit,
+            what,
             length: length.map(Millis::from_secs),
             max,
             used,
             held,
-            ..Gauge::default()
+            calendar: false,
+            resets_at: None,
         }
     }
 
@@ -141,14 +143,14 @@ mod tests {
         let reset = |at: u64, gauge: Gauge| Gauge { resets_at: Some(Millis::new(at)), ..gauge };
         let month = reset(
             1_796_083_200_000,
-            gauge("monthly", Unit::Cost, Some(2_592_000), (25_000_000_000, 1_500_000_000, 15)),
+            gauge("monthly", What::Cost, Some(2_592_000), (25_000_000_000, 1_500_000_000, 15)),
         );
         check(
             vec![
-                reset(1_796_083_163_000, gauge("rpm", Unit::Requests, Some(60), (600, 188, 0))),
+                reset(1_796_083_163_000, gauge("rpm", What::Requests, Some(60), (600, 188, 0))),
                 Gauge { calendar: true, ..month },
-                gauge("busy", Unit::Concurrency, None, (8, 0, 3)),
-                reset(1_796_083_140_012, gauge("tpm", Unit::Tokens, Some(60), (200_000, 40, 60))),
+                gauge("busy", What::Concurrency, None, (8, 0, 3)),
+                reset(1_796_083_140_012, gauge("tpm", What::Tokens, Some(60), (200_000, 40, 60))),
             ],
             &[
                 ("x-ratelimit-limit-requests", "600"),
@@ -174,9 +176,9 @@ mod tests {
 
     #[test]
     fn a_calendar_quota_stands_in_for_a_budget_and_a_rate_does_not() {
-        let daily = Gauge { calendar: true, ..gauge("daily", Unit::InputTokens, Some(86_400), (500, 100, 10)) };
+        let daily = Gauge { calendar: true, ..gauge("daily", What::InputTokens, Some(86_400), (500, 100, 10)) };
         check(
-            vec![gauge("rpm", Unit::Requests, Some(60), (600, 0, 0)), daily],
+            vec![gauge("rpm", What::Requests, Some(60), (600, 0, 0)), daily],
             &[
                 ("x-ratelimit-limit-requests", "600"),
                 ("x-ratelimit-remaining-requests", "600"),
@@ -195,18 +197,17 @@ mod tests {
     fn nothing_is_told_where_nothing_is_limited_and_money_has_its_own_headers() {
         check(vec![], &[]);
         let names: Vec<String> =
-            told(vec![gauge("ever", Unit::Cost, None, (5, 9, 0))]).into_iter().map(|(name, _)| name).collect();
+            told(vec![gauge("ever", What::Cost, None, (5, 9, 0))]).into_iter().map(|(name, _)| name).collect();
         let known = ["", "-limit", "-used", "-held", "-remaining"].map(|part| format!("x-tollgate-budget{part}"));
         assert_eq!(names, known, "a lifetime has no reset, and money no RateLimit");
     }
 
     #[test]
     fn fields_are_bounded_and_well_formed_whatever_a_limit_is_called() {
-        let mut all = vec![gauge("a\"\\\nb: é", Unit::Requests, None, (CEILING, 0, 0))];
-        all.push(gauge("rpm", Unit::Other, None, (5, 0, 0)));
-        all.push(gauge("rpm", Unit::Requests, None, (1, 3, 0)));
-        all.push(gauge("rpm", Unit::Tokens, None, (2, 0, 0)));
-        all.extend((0..40).map(|nth| gauge(&format!("more-{nth}"), Unit::Concurrency, None, (9, 0, 0))));
+        let mut all = vec![gauge("a\"\\\nb: é", What::Requests, None, (CEILING, 0, 0))];
+        all.push(gauge("rpm", What::Requests, None, (1, 3, 0)));
+        all.push(gauge("rpm", What::Tokens, None, (2, 0, 0)));
+        all.extend((0..40).map(|nth| gauge(&format!("more-{nth}"), What::Concurrency, None, (9, 0, 0))));
         let told = told(all);
         let field = |name: &str| told.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str()).unwrap();
         let state = field("ratelimit");

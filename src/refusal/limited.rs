@@ -88,19 +88,14 @@ fn text(cause: Cause, blocks: &[&Block]) -> String {
 /// What a call asks of a limit that is too small for it.
 fn size(block: &Block) -> String {
     let unit = if block.what == What::Cost.name() { "US dollars".to_owned() } else { block.what.replace('_', " ") };
-    let amount = |amount| amount_in(block, amount).to_string().replace('"', "");
+    let amount = |amount: Amount| What::named(&block.what).map_or_else(|| amount.to_string(), |what| what.text(amount));
     format!("{} {unit} where {:?} allows {}", amount(block.asked), block.name, amount(block.max))
-}
-
-/// An amount in the limit's own unit.
-fn amount_in(block: &Block, amount: Amount) -> Value {
-    let what = What::ALL.iter().find(|(name, _)| *name == block.what).map(|&(_, what)| what);
-    what.map_or(json!(amount), |what| what.document(amount))
 }
 
 /// A limit as the body of a refusal shows it.
 fn document(block: &Block) -> Value {
-    let amount = |amount| amount_in(block, amount);
+    let what = What::named(&block.what);
+    let amount = |amount| what.map_or(json!(amount), |what| what.document(amount));
     json!({
         "name": block.name, "what": block.what, "per": block.per, "window": block.window, "cause": block.cause,
         "max": amount(block.max), "used": amount(block.settled), "held": amount(block.held), "asked": amount(block.asked),
