@@ -164,6 +164,36 @@ impl<'de> Deserialize<'de> for Gauges {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::Field;
+    use crate::key::KeyId;
+    use crate::limits::{Caller, Limits};
+    use crate::policy::{Per, Policy};
+    use serde_json::{Value, json};
+
+    /// The names that are told to a caller of `limits` who has made no call yet.
+    fn told(limits: Vec<Value>) -> Vec<String> {
+        let policy = Policy::read(&Field::root("policy", &json!({"limits": limits})), Per::Tenant).unwrap();
+        let mut limits = Limits::new(&policy.limits, std::iter::empty());
+        let caller = Caller { key: &KeyId::parse("a").unwrap(), model: "m" };
+        let now = Millis::new(1_796_083_140_000);
+        Gauges::of(now, limits.covering(now, caller)).all.into_iter().map(|gauge| gauge.name).collect()
+    }
+
+    #[test]
+    fn what_is_told_is_bounded_and_holds_the_tightest_of_each_kind() {
+        let requests =
+            |nth: u64| json!({"name": format!("r{nth}"), "what": "requests", "window": "60s", "max": nth / 20});
+        let mut limits: Vec<Value> = (0..28).map(requests).collect();
+        limits.push(json!({"name": "money", "what": "cost", "window": "day", "max": "1"}));
+        limits.push(json!({"name": "less-money", "what": "cost", "window": "day", "max": "0"}));
+        limits.push(json!({"name": "tokens", "what": "tokens", "window": "month", "max": 5}));
+        limits.push(json!({"name": "others", "what": "tokens", "models": ["x"], "window": "month", "max": 5}));
+        let told = told(limits);
+        assert_eq!(told.len(), TOLD_MAX + 1, "{told:?}");
+        assert_eq!(told[0], "less-money", "of those that have nothing left the one that lasts longest comes first");
+        assert!(told.contains(&"tokens".to_owned()) && !told.contains(&"money".to_owned()));
+        assert!(told[1..].iter().take(15).all(|name| name.starts_with('r')));
+    }
 
     #[test]
     fn what_is_written_is_read_and_what_only_a_newer_object_knows_is_passed_over() {

@@ -12,7 +12,7 @@
 //!    ([`tenant`], [`limits`], [`bound`], [`fit`], [`price`]). The answer leaves when its ledger row is durable
 //!    ([`rows`], [`store`]).
 //! 4. The front calls the targets in their order ([`route`], [`health`]) with the request spliced for
-//!    each, until one answers ([`answer`]).
+//!    each, until one answers ([`answer`]). Every answer tells how the limits of its call stand ([`gauge`]).
 //! 5. A stream passes frame by frame and is metered on the way ([`sse`], [`relay`]).
 //! 6. The call is settled: its hold becomes its bill, once, whatever is repeated ([`ledger`]). The
 //!    settlement travels with the tenant's next call, or waits 5 ms.

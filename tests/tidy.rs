@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 const LINES_MAX: usize = 400;
 /// What decides who may spend, and what reads what was said: neither names the other.
-const SPEND: [&str; 9] = ["tenant", "ledger", "limits", "window", "policy", "pattern", "price", "health", "rows"];
+const SPEND: [&str; 10] =
+    ["tenant", "ledger", "limits", "gauge", "window", "policy", "pattern", "price", "health", "rows"];
 const SAID: [&str; 2] = ["relay", "sse"];
 
 /// The files with one of `endings` under `folders`, with their text.

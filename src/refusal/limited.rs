@@ -11,7 +11,7 @@
 //! The codes of *rate* and *exhausted* are OpenAI's own, which clients match exactly; the others are ones that no client
 //! takes for the end. Where several limits refuse, the cause that lasts longest is said, and the body lists all of them.
 
-use super::{RETRY_AFTER_MAX, RETRY_WORTH, Refusal, duration};
+use super::{RETRY_WORTH, Refusal, duration};
 use crate::limits::{Block, Cause};
 use crate::policy::What;
 use crate::units::{Amount, Millis, Tokens};
@@ -47,7 +47,7 @@ impl Refusal {
         let worth = retry_after.is_some_and(|wait| wait <= RETRY_WORTH);
         let retry = worth && !matches!(worst.cause, Cause::Never | Cause::Exhausted);
         let mut refusal = Self::new(429, kind, Some(code), message);
-        (refusal.retry, refusal.retry_after) = (Some(retry), retry_after.filter(|wait| *wait <= RETRY_AFTER_MAX));
+        (refusal.retry, refusal.retry_after) = (Some(retry), retry_after);
         refusal.extra.insert("limits".to_owned(), all.iter().map(document).collect());
         if let Some(affordable) = affordable {
             refusal.extra.insert("affordable_output_tokens".to_owned(), json!(affordable));

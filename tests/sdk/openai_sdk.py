@@ -127,11 +127,24 @@ class Refusals(Case):
         error = self.refused(openai.RateLimitError, lambda: self.ask(client))
         self.assertEqual((error.type, error.code), ("insufficient_quota", "insufficient_quota"))
         self.assertEqual(error.response.headers["x-should-retry"], "false")
+        self.assertEqual(error.response.headers["x-tollgate-budget-remaining"], "0")
         self.assertEqual(len(self.requests), 2)
 
     def test_a_budget_of_nothing_costs_one_request(self):
         self.refused(openai.RateLimitError, lambda: self.ask(self.client("exhausted")))
         self.assertEqual(len(self.requests), 1)
+
+    def test_a_shortfall_is_in_the_error_as_words_and_as_a_number_and_a_call_for_so_much_passes(self):
+        client = self.client("rejecting")
+        error = self.refused(openai.RateLimitError, lambda: self.ask(client, max_tokens=20))
+        self.assertEqual(len(self.requests), 1, "it is not repeated")
+        self.assertEqual((error.type, error.code), ("invalid_request_error", "request_too_large_for_limit"))
+        self.assertIn("You requested up to 20 tokens, but can only afford 12.", error.message)
+        self.assertEqual(error.body["limits"][0]["cause"], "never")
+        headers = error.response.headers
+        self.assertEqual((headers["x-tollgate-budget"], headers["x-tollgate-budget-remaining"]), ("small", "12"))
+        self.assertEqual(headers["ratelimit"].split(";t=")[0], '"small";r=12')
+        self.ask(client, max_tokens=error.body["affordable_output_tokens"])
 
     def test_a_short_rate_limit_is_waited_for_and_then_succeeds(self):
         client = self.client("every_2_seconds")

@@ -13,6 +13,8 @@ for (const [name, limits] of Object.entries({
   once_a_day: [rate('day', 1)],
   every_2_seconds: [rate('2s', 1)],
 })) keys[name] = (await world.tenant({ limits })).key;
+const small = [{ name: 'small', what: 'output_tokens', window: 'day', max: 12 }];
+keys.rejecting = (await world.tenant({ limits: small, on_shortfall: 'reject' })).key;
 console.log(JSON.stringify({ base_url: `${world.url}/v1`, provider_url: `${world.provider.url}/v1`, keys }));
 
 process.stdin.resume();
