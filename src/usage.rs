@@ -3,7 +3,7 @@
 use crate::key::KeyId;
 use crate::limits::Standing;
 use crate::rows::{Grain, Sums, UsageKey};
-use crate::units::{Millis, NanoUsd};
+use crate::units::{Amount, Millis, NanoUsd};
 use crate::window::Period;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 /// - `increase`: only while one is under way: its end as `until`, and as `then` the `max` that holds from there on;
 /// - `used`: settled in its window; `held`: what calls under way may still add; `remaining`: what `max` leaves of both,
 ///   and 0 where the limit was lowered below them;
+/// - `debt`: only while there is one: what of `used` an earlier window overshot, and this one repays;
 /// - `resets_at`: when its window will have let go of all that is used; `null`: never, or nothing is.
 pub fn document(
     now: Millis,
@@ -56,6 +57,9 @@ fn limit_document(now: Millis, standing: &Standing<'_>) -> Value {
         if let Some(increase) = limit.increase_at(now) {
             let ends = json!({"until": timestamp(increase.until), "then": limit.what.document(limit.max)});
             fields.insert("increase".to_owned(), ends);
+        }
+        if standing.debt > Amount::ZERO {
+            fields.insert("debt".to_owned(), limit.what.document(standing.debt));
         }
         fields.extend(shown.into_iter().map(|(name, value)| (name.to_owned(), value)));
     }

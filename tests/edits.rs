@@ -1,7 +1,7 @@
 //! Limits that change under traffic: edited up and down, renamed, added, raised for a time. No count ever starts anew.
 //!
-//! The model `m` costs 1 USD for a million tokens of input and 2 USD for output. A call of 40 bytes holds 10 tokens of input,
-//! and money for 40.
+//! The model `m` costs 1 USD for a million tokens of input and 2 USD for output. A call of 40 bytes holds 10 tokens of input
+//! in a rolling window and 40 in a calendar one, and money for 40.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -193,7 +193,7 @@ fn a_limit_that_is_renamed_or_added_counts_what_its_window_has_seen() {
          65   limit tpm         -> 40 + 110 of 1000, 850 left
          65   limit hourly      -> 30 + 100 of 1000, 870 left
          65   limit daily       -> 3 + 0 of 5, 2 left
-         65   limit weekly      -> 20 + 10 of 1000, 970 left
+         65   limit weekly      -> 20 + 40 of 1000, 940 left
          65   limit ever        -> 0.00018 + 0.00024 of 1, 0.99958 left
          65   limit slots       -> 0 + 1 of 5, 4 left
          65   limit others      -> 0 + 0 of 5, 5 left
