@@ -14,7 +14,7 @@
 //! 4. The front calls the targets in their order ([`route`], [`health`]) with the request spliced for
 //!    each, until one answers ([`answer`]). Every answer tells how the limits of its call stand ([`gauge`]).
 //! 5. A stream passes frame by frame and is metered on the way ([`sse`], [`relay`]).
-//! 6. The call is settled: its hold becomes its bill, once, whatever is repeated ([`ledger`]). The
+//! 6. The call is settled: its hold becomes its bill ([`settle`]), once, whatever is repeated ([`ledger`]). The
 //!    settlement travels with the tenant's next call, or waits 5 ms.
 //! 7. A call nobody settles ends at its lease, billed at what it held, until somebody does.
 //! 8. The tenant reads its limits and sums at any time ([`usage`]).
@@ -76,6 +76,7 @@ pub mod wire;
 pub mod sse;
 pub mod dialect;
 pub mod relay;
+pub mod settle;
 pub mod refusal;
 pub mod answer;
 pub mod operator;

@@ -4,6 +4,7 @@ use crate::fields::{Field, Invalid};
 use crate::pattern::Pattern;
 use crate::units::{Amount, CEILING, Millis, NanoUsd, Tokens};
 use crate::window::{Period, Window, parse_seconds};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 mod increase;
@@ -24,6 +25,8 @@ pub struct Policy {
     pub models: Vec<Pattern>,
     /// What to do where a call asks for more output than is left.
     pub on_shortfall: Shortfall,
+    /// What becomes of a stream whose client has left.
+    pub on_disconnect: Disconnect,
     /// The smallest output cap that a call may be lowered to.
     pub fit_min: Tokens,
     /// How long a call that is not heard of any more keeps what it reserved.
@@ -84,6 +87,17 @@ pub enum Shortfall {
     Reject,
 }
 
+/// What becomes of a stream whose client has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disconnect {
+    /// The provider is stopped, and what was counted is billed.
+    #[default]
+    Abort,
+    /// It is read on for its exact bill, as long as the platform allows.
+    Drain,
+}
+
 impl What {
     /// Every kind, with the name it has in documents.
     pub const ALL: [(&'static str, Self); 6] = [
@@ -142,6 +156,10 @@ impl Policy {
             None => Shortfall::Fit,
             Some(field) => one_of(&field, &[("fit", Shortfall::Fit), ("reject", Shortfall::Reject)])?,
         };
+        let on_disconnect = match fields.optional("on_disconnect") {
+            None => Disconnect::Abort,
+            Some(field) => one_of(&field, &[("abort", Disconnect::Abort), ("drain", Disconnect::Drain)])?,
+        };
         let fit_min = match fields.optional("fit_min") {
             None => Tokens::new(256),
             Some(field) => Tokens::new(field.integer(1, CEILING)?),
@@ -156,7 +174,7 @@ impl Policy {
             }
         };
         fields.finish()?;
-        Ok(Self { limits, models, on_shortfall, fit_min, lease })
+        Ok(Self { limits, models, on_shortfall, on_disconnect, fit_min, lease })
     }
 
     /// The document that [`Policy::read`] reads as this policy, with every default written out.
@@ -165,6 +183,7 @@ impl Policy {
             "limits": self.limits.iter().map(Limit::document).collect::<Vec<_>>(),
             "models": pattern_document(&self.models),
             "on_shortfall": if self.on_shortfall == Shortfall::Fit { "fit" } else { "reject" },
+            "on_disconnect": self.on_disconnect,
             "fit_min": self.fit_min,
             "lease": format!("{}s", self.lease.as_secs_ceil()),
         })
@@ -302,7 +321,7 @@ mod tests {
             {"name": "rpm", "what": "requests", "per": "key", "models": ["*"], "window": "60s", "max": 100},
             {"name": "monthly", "what": "cost", "per": "tenant", "window": "month", "max": "25.00"},
             {"what": "concurrency", "per": "key", "max": 8}
-        ], "models": ["gpt-*"]});
+        ], "models": ["gpt-*"], "on_disconnect": "drain"});
         let policy = read(&document, Per::Tenant).unwrap();
         assert_eq!(policy.limits[1].max, Amount::new(25_000_000_000));
         assert_eq!(policy.limits[2].name, "concurrency-key");
@@ -348,6 +367,7 @@ mod tests {
                 json!({"limits": [{"what": "concurrency", "max": 1}, {"what": "concurrency", "max": 2}]}),
                 "policy.limits[1]: is the second",
             ),
+            (json!({"on_disconnect": "stay"}), "policy.on_disconnect: must be one of abort, drain"),
             (json!({"lease": "2h"}), "policy.lease: must be a time from 1s to 1h"),
         ] {
             let got = read(&document, Per::Tenant).unwrap_err();

@@ -5,14 +5,20 @@
 //! members of the others are cut out. Every other byte passes as it came, each frame as soon as it
 //! is whole, and what the client gets does not depend on how the stream was cut into chunks.
 //!
+//! A stream can be [stopped](Relay::stop_at) on its way. The client then sees what it would see had the
+//! provider come to its own cap just there.
+//!
 //! What the call costs and whose it is are not known here.
 
 use crate::dialect::openai::chunk::Chunk;
-use crate::dialect::openai::usage::Usage;
+use crate::dialect::openai::ending::Heading;
+use crate::dialect::openai::reckon::{Known, Reckoning};
 use crate::dialect::openai::write::{error_body, error_event};
 use crate::sse::{FRAME_BYTES_MAX, Frame, FrameTooLong, Frames};
 use crate::units::Tokens;
 use std::ops::Range;
+
+const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// One streamed answer on its way from the provider to the client.
 #[derive(Debug)]
@@ -21,6 +27,20 @@ pub struct Relay {
     meter: Meter,
     /// The frame given last went to the client.
     last_passed: bool,
+    /// What went to the client ended with a CR.
+    after_cr: bool,
+    stop: Option<Stop>,
+}
+
+/// Where a stream is to end before its provider ends it.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    /// After so much output, of all choices.
+    pub output: Tokens,
+    /// What the stream is taken to have used then, where the provider does not say.
+    pub reckoning: Reckoning,
+    /// The heading for a stream that said nothing yet.
+    pub heading: Heading,
 }
 
 /// What to send to the client for a chunk of the provider's.
@@ -47,31 +67,47 @@ pub enum End {
 /// What a stream is to be billed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metered {
-    /// The last usage the provider gave.
-    pub usage: Option<Usage>,
-    /// An [estimate](crate::dialect::openai::chunk::estimate) of the output that came, to bill a
-    /// stream that gave no usage.
-    pub counted: Tokens,
-    /// The answer came to its end.
+    /// What it used; its output is an [estimate](crate::dialect::openai::chunk::estimate).
+    pub known: Known,
+    /// The answer came to its end, or was stopped.
     pub whole: bool,
 }
 
 impl Relay {
     /// A stream of which nothing has come yet. `show_usage`: the client asked for its usage.
     pub const fn new(show_usage: bool) -> Self {
-        let meter =
-            Meter { show_usage, usage: None, counted: Tokens::ZERO, choices: 0, finished: 0, phase: Phase::Running };
-        Self { frames: Frames::new(), meter, last_passed: false }
+        let known = Known { usage: None, counted: Tokens::ZERO, since: Tokens::ZERO };
+        let meter = Meter { show_usage, known, choices: 0, finished: 0, heading: None, phase: Phase::Running };
+        Self { frames: Frames::new(), meter, last_passed: false, after_cr: false, stop: None }
+    }
+
+    /// Sets where the stream is to end, or that it is to run on. A stream that is there already ends at
+    /// once: the next call of [`Relay::push`] or [`Relay::finish`] gives its last bytes. One whose choices
+    /// have all come to their end is let be.
+    pub fn stop_at(&mut self, stop: Option<Stop>) {
+        self.stop = stop;
+    }
+
+    /// The stream has come to where it is to end, and its last bytes are still to be given.
+    pub fn is_stopping(&self) -> bool {
+        let there = |stop: &Stop| stop.reckoning.settle(self.meter.known).0.output >= stop.output;
+        let Meter { choices, finished, phase, .. } = self.meter;
+        phase == Phase::Running && (choices == 0 || choices != finished) && self.stop.as_ref().is_some_and(there)
     }
 
     /// Takes the next chunk of the provider's. What comes after the end of the stream is dropped.
     pub fn push(&mut self, chunk: &[u8]) -> Relayed {
         let mut output = Output { chunk, run: 0..0, built: None };
         let mut rest = chunk;
-        if self.frames.take_line_feed(&mut rest) && self.last_passed {
+        if self.frames.take_line_feed(&mut rest) && self.last_passed && self.meter.phase != Phase::Stopped {
             output.pass(0..1);
         }
         while self.meter.phase == Phase::Running {
+            if self.is_stopping() {
+                let after_cr = output.last().map_or(self.after_cr, |last| last == b'\r');
+                output.built().extend(self.stopped(after_cr));
+                break;
+            }
             let start = chunk.len().saturating_sub(rest.len());
             let frame = match self.frames.next(&mut rest) {
                 Ok(Some(frame)) => frame,
@@ -92,6 +128,7 @@ impl Relay {
                 fate => fate.apply(frame, output.built()),
             }
         }
+        self.after_cr = output.last().map_or(self.after_cr, |last| last == b'\r');
         output.finish()
     }
 
@@ -105,6 +142,9 @@ impl Relay {
         if self.meter.phase != Phase::Running {
             return bytes;
         }
+        if self.is_stopping() {
+            return self.stopped(self.after_cr);
+        }
         if end == End::Whole
             && let Some(frame) = self.frames.finish().filter(|frame| is_readable(*frame))
         {
@@ -115,7 +155,7 @@ impl Relay {
         }
         if end == End::Whole && self.meter.choices != 0 && self.meter.choices == self.meter.finished {
             self.meter.phase = Phase::Whole;
-            bytes.extend_from_slice(b"data: [DONE]\n\n");
+            bytes.extend_from_slice(DONE);
         } else {
             self.meter.phase = Phase::Broken;
             bytes.extend_from_slice(cut_short().as_bytes());
@@ -123,16 +163,41 @@ impl Relay {
         bytes
     }
 
-    /// The stream is over: with `[DONE]`, with an error, or by [`Relay::finish`]. No byte that
-    /// still comes matters.
+    /// Ends the stream where it was to be stopped: every choice that was begun comes to its length.
+    ///
+    /// `after_cr`: the frame before ended with a CR, of which the LF may be lost.
+    fn stopped(&mut self, after_cr: bool) -> Vec<u8> {
+        let Some(stop) = self.stop.take() else {
+            return Vec::new();
+        };
+        let mut bytes: Vec<u8> = after_cr.then_some(b'\n').into_iter().collect();
+        let heading = self.meter.heading.as_ref().unwrap_or(&stop.heading);
+        if self.meter.choices == 0 {
+            bytes.extend_from_slice(heading.begin().as_bytes());
+            self.meter.choices = 1;
+        }
+        let open = self.meter.choices & !self.meter.finished;
+        for index in (0..u128::BITS).filter(|index| open & (1 << index) != 0) {
+            bytes.extend_from_slice(heading.finish(index).as_bytes());
+        }
+        if self.meter.show_usage {
+            let (usage, _) = stop.reckoning.settle(self.meter.known);
+            bytes.extend_from_slice(heading.usage(usage).as_bytes());
+        }
+        bytes.extend_from_slice(DONE);
+        self.meter.phase = Phase::Stopped;
+        bytes
+    }
+
+    /// The stream is over: with `[DONE]`, with an error, stopped, or by [`Relay::finish`]. No byte
+    /// that still comes matters.
     pub fn is_over(&self) -> bool {
         self.meter.phase != Phase::Running
     }
 
     /// What was metered so far.
     pub fn metered(&self) -> Metered {
-        let Meter { usage, counted, phase, .. } = self.meter;
-        Metered { usage, counted, whole: phase == Phase::Whole }
+        Metered { known: self.meter.known, whole: matches!(self.meter.phase, Phase::Whole | Phase::Stopped) }
     }
 }
 
@@ -140,11 +205,12 @@ impl Relay {
 #[derive(Debug)]
 struct Meter {
     show_usage: bool,
-    usage: Option<Usage>,
-    counted: Tokens,
+    known: Known,
     /// The choices that were begun and those that were ended, as bits by index.
     choices: u128,
     finished: u128,
+    /// What its chunks begin with, from the first that has a choice.
+    heading: Option<Heading>,
     phase: Phase,
 }
 
@@ -153,6 +219,8 @@ enum Phase {
     Running,
     /// The answer came to its end.
     Whole,
+    /// It was ended before.
+    Stopped,
     /// An error stands where the rest of the answer should be.
     Broken,
 }
@@ -175,8 +243,10 @@ impl Meter {
             return Fate::Pass;
         }
         let chunk = Chunk::read(&data).unwrap_or_default();
-        self.usage = chunk.usage.or(self.usage);
-        self.counted = self.counted.plus(chunk.counted);
+        self.count(&chunk);
+        if self.choices == 0 && chunk.choices != 0 {
+            self.heading = Heading::read(&data, self.show_usage);
+        }
         self.choices |= chunk.choices;
         self.finished |= chunk.finished;
         if chunk.is_error || frame.event() == Some(b"error") {
@@ -187,6 +257,15 @@ impl Meter {
             Some(_) if !self.show_usage && chunk.usage_only => Fate::Withhold,
             Some(member) if !self.show_usage => Fate::Without(member),
             _ => Fate::Pass,
+        }
+    }
+
+    fn count(&mut self, chunk: &Chunk) {
+        self.known.counted = self.known.counted.plus(chunk.counted);
+        self.known.since = self.known.since.plus(chunk.counted);
+        if chunk.usage.is_some() {
+            self.known.usage = chunk.usage;
+            self.known.since = Tokens::ZERO;
         }
     }
 }
@@ -230,6 +309,12 @@ impl Output<'_> {
         built.extend_from_slice(self.chunk.get(self.run.clone()).unwrap_or_default());
         self.run.start = self.run.end;
         built
+    }
+
+    /// The last byte that goes out.
+    fn last(&self) -> Option<u8> {
+        let last = self.chunk.get(self.run.clone()).and_then(<[u8]>::last);
+        last.or_else(|| self.built.as_ref()?.last()).copied()
     }
 
     fn finish(self) -> Relayed {

@@ -78,7 +78,8 @@ impl Tenant {
         self.expire(now);
         let own = self.known(now, &ask.key, &ask.hash)?.policy.as_ref();
         let policy = own.unwrap_or(&self.config.policy);
-        let (on_shortfall, fit_min, lease) = (policy.on_shortfall, policy.fit_min, policy.lease);
+        let (on_shortfall, fit_min) = (policy.on_shortfall, policy.fit_min);
+        let (lease, on_disconnect) = (policy.lease, policy.on_disconnect);
         let allowed = self.config.policy.allows(&ask.model) && policy.allows(&ask.model);
         let model = self.config.catalog.models.get(&ask.model).filter(|_| allowed).ok_or(Denial::ModelUnknown)?.clone();
         let caller = Caller { key: &ask.key, model: &ask.model };
@@ -135,7 +136,8 @@ impl Tenant {
             self.health.probe(now, &first.target);
         }
         let gauges = Gauges::of(now, self.limits.covering(now, caller));
-        Ok(Admission { at, hops, output_cap: output.cap, input_estimate: input.estimate, gauges })
+        let output_cap = output.cap;
+        Ok(Admission { at, hops, output_cap, input_estimate: input.estimate, on_disconnect, lease, gauges })
     }
 
     /// Ends a call, once; what comes later can only correct a call that had expired.
@@ -321,6 +323,8 @@ impl Tenant {
         let hops = route::hops(&self.config.catalog, &self.health, self.now, model);
         let caller = Caller { key: &row.key, model: &row.model };
         let gauges = Gauges::of(self.now, self.limits.covering(self.now, caller));
-        Admission { at: row.at, hops, output_cap, input_estimate: row.held.likely_input, gauges }
+        let own = self.config.keys.get(&row.key).and_then(|key| key.policy.as_ref());
+        let Policy { on_disconnect, lease, .. } = *own.unwrap_or(&self.config.policy);
+        Admission { at: row.at, hops, output_cap, input_estimate: row.held.likely_input, on_disconnect, lease, gauges }
     }
 }

@@ -9,6 +9,7 @@ use crate::gauge::Gauges;
 use crate::health::Outcome;
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::limits::Block;
+use crate::policy::Disconnect;
 use crate::price::{Bill, Price};
 use crate::rows::{CallKey, End};
 use crate::units::{Millis, Tokens};
@@ -64,6 +65,12 @@ pub struct Admission {
     pub output_cap: Option<Tokens>,
     /// What its input is reckoned at where nobody reports it.
     pub input_estimate: Tokens,
+    /// What becomes of a stream whose client leaves.
+    #[serde(default)]
+    pub on_disconnect: Disconnect,
+    /// How long the call keeps what it holds while nothing is heard of it.
+    #[serde(default)]
+    pub lease: Millis,
     /// How the limits stand, for the answer's headers.
     #[serde(default)]
     pub gauges: Gauges,

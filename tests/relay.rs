@@ -53,10 +53,10 @@ fn check(name: &str, metered: (Option<Usage>, u64, bool)) {
     let stream = fixture(&format!("{name}.sse"));
     let (hidden, said) = relay(false, [stream.as_bytes()], End::Whole);
     assert_eq!(text(&hidden), fixture(&format!("{name}.client.sse")), "{name}");
-    assert_eq!((said.usage, said.counted.get(), said.whole), metered, "{name}");
+    assert_eq!((said.known.usage, said.known.counted.get(), said.whole), metered, "{name}");
 
     let (shown, said) = relay(true, [stream.as_bytes()], End::Whole);
-    assert_eq!((said.usage, said.counted.get(), said.whole), metered, "{name}");
+    assert_eq!((said.known.usage, said.known.counted.get(), said.whole), metered, "{name}");
     let same = text(&shown).starts_with(&stream) || stream.starts_with(text(&shown));
     assert!(same, "{name}: all passes to the client that asked");
 }
@@ -241,7 +241,7 @@ proptest! {
         let mut relay = Relay::new(false);
         let client = push(&mut relay, write(&members).as_bytes());
         prop_assert_eq!(text(&client), without);
-        prop_assert_eq!(relay.metered().usage.is_some(), !is_null);
+        prop_assert_eq!(relay.metered().known.usage.is_some(), !is_null);
         prop_assert_eq!(Relay::new(true).push(write(&members).as_bytes()), Relayed::Same);
     }
 
@@ -251,7 +251,7 @@ proptest! {
         push(&mut relay, write(&members).as_bytes());
         let choices = members.iter().find(|(key, _)| key == "choices").unwrap();
         let content = choices.1[0]["delta"]["content"].as_str().unwrap_or_default();
-        prop_assert_eq!(relay.metered().counted, estimate(content.len()));
+        prop_assert_eq!(relay.metered().known.counted, estimate(content.len()));
     }
 
     #[test]

@@ -3,7 +3,13 @@
 use super::skim::{Cursor, Key};
 use super::usage::Usage;
 use crate::units::Tokens;
+use memchr::memmem;
 use std::ops::Range;
+
+/// How deep lists of parts are followed: a part may hold a list of thoughts.
+const PARTS_DEPTH_MAX: u8 = 3;
+/// The length from which a text may hold an image.
+const IMAGE_BYTES_MIN: usize = 64;
 
 /// One `chat.completion.chunk`, or an error in its place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,7 +81,7 @@ impl Chunk {
             cursor.object(|cursor, key| {
                 match key.name {
                     b"index" => index = read_index(cursor.value()?),
-                    b"delta" => bytes = delta_len(cursor)?,
+                    b"delta" => bytes = spoken_len(cursor, Spoken::InPieces)?,
                     b"finish_reason" => finished = !matches!(cursor.value()?, b"null" | b"\"\""),
                     _ => drop(cursor.value()?),
                 }
@@ -104,22 +110,32 @@ fn read_index(raw: &[u8]) -> u32 {
     str::from_utf8(raw).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// The bytes of output in a delta: what is said, thought, refused and passed to tools.
-fn delta_len(cursor: &mut Cursor<'_>) -> Option<usize> {
+/// How a message comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoken {
+    /// Bit by bit: a delta.
+    InPieces,
+    /// At once. The names of the tools that it calls count too: in a stream they come with the call's id, before its
+    /// first token.
+    Whole,
+}
+
+/// The bytes of output in a message: what is said, thought, refused and passed to tools.
+pub(super) fn spoken_len(cursor: &mut Cursor<'_>, spoken: Spoken) -> Option<usize> {
     if cursor.peek()? != b'{' {
         return cursor.value().map(|_| 0);
     }
     let (mut bytes, mut thought) = (0_usize, 0);
     cursor.object(|cursor, key| {
         match key.name {
-            b"content" | b"refusal" => bytes = bytes.saturating_add(text_len(cursor)?),
+            b"content" | b"refusal" => bytes = bytes.saturating_add(text_len(cursor, PARTS_DEPTH_MAX)?),
             // Two names for one text; some servers send both.
-            b"reasoning" | b"reasoning_content" => thought = text_len(cursor)?.max(thought),
+            b"reasoning" | b"reasoning_content" => thought = text_len(cursor, PARTS_DEPTH_MAX)?.max(thought),
             b"tool_calls" if cursor.peek()? == b'[' => cursor.array(|cursor| {
-                bytes = bytes.saturating_add(tool_len(cursor)?);
+                bytes = bytes.saturating_add(tool_len(cursor, spoken)?);
                 Some(())
             })?,
-            b"function_call" => bytes = bytes.saturating_add(arguments_len(cursor)?),
+            b"function_call" => bytes = bytes.saturating_add(arguments_len(cursor, spoken)?),
             _ => drop(cursor.value()?),
         }
         Some(())
@@ -128,14 +144,14 @@ fn delta_len(cursor: &mut Cursor<'_>) -> Option<usize> {
 }
 
 /// The bytes that an element of `tool_calls` passes to its tool.
-fn tool_len(cursor: &mut Cursor<'_>) -> Option<usize> {
+fn tool_len(cursor: &mut Cursor<'_>, spoken: Spoken) -> Option<usize> {
     if cursor.peek()? != b'{' {
         return cursor.value().map(|_| 0);
     }
     let mut bytes = 0;
     cursor.object(|cursor, key| {
         match key.name {
-            b"function" | b"custom" => bytes = arguments_len(cursor)?,
+            b"function" | b"custom" => bytes = arguments_len(cursor, spoken)?,
             _ => drop(cursor.value()?),
         }
         Some(())
@@ -143,28 +159,60 @@ fn tool_len(cursor: &mut Cursor<'_>) -> Option<usize> {
     Some(bytes)
 }
 
-fn arguments_len(cursor: &mut Cursor<'_>) -> Option<usize> {
+fn arguments_len(cursor: &mut Cursor<'_>, spoken: Spoken) -> Option<usize> {
     if cursor.peek()? != b'{' {
         return cursor.value().map(|_| 0);
     }
-    let mut bytes = 0;
+    let (mut bytes, mut name) = (0, 0);
     cursor.object(|cursor, key| {
         match key.name {
-            b"arguments" | b"input" => bytes = text_len(cursor)?,
+            b"arguments" | b"input" => bytes = text_len(cursor, PARTS_DEPTH_MAX)?,
+            b"name" if spoken == Spoken::Whole => name = text_len(cursor, 0)?,
             _ => drop(cursor.value()?),
         }
         Some(())
     })?;
-    Some(bytes)
+    Some(bytes.saturating_add(name))
 }
 
-/// The length of a string, or of a list of parts as it is written; 0 for anything else.
-fn text_len(cursor: &mut Cursor<'_>) -> Option<usize> {
-    match cursor.peek()? {
-        b'"' => cursor.string().map(|text| text.len()),
-        b'[' => cursor.value().map(|raw| if raw == b"[]" { 0 } else { raw.len() }),
+/// The length of a string, or of the texts in a list of parts, up to `depth` lists deep; 0 for anything else.
+fn text_len(cursor: &mut Cursor<'_>, depth: u8) -> Option<usize> {
+    match (cursor.peek()?, depth.checked_sub(1)) {
+        (b'"', _) => cursor.string().map(|text| said_len(text.raw, text.len())),
+        (b'[', Some(depth)) => {
+            let mut bytes = 0_usize;
+            cursor.array(|cursor| {
+                bytes = bytes.saturating_add(part_len(cursor, depth)?);
+                Some(())
+            })?;
+            Some(bytes)
+        }
         _ => cursor.value().map(|_| 0),
     }
+}
+
+/// The length of what a part of a list says: text, or thoughts in a list of their own.
+fn part_len(cursor: &mut Cursor<'_>, depth: u8) -> Option<usize> {
+    if cursor.peek()? != b'{' {
+        return text_len(cursor, depth);
+    }
+    let mut bytes = 0_usize;
+    cursor.object(|cursor, key| {
+        match key.name {
+            b"text" | b"thinking" | b"refusal" => bytes = bytes.saturating_add(text_len(cursor, depth)?),
+            _ => drop(cursor.value()?),
+        }
+        Some(())
+    })?;
+    Some(bytes)
+}
+
+/// The `length` of a text, or what stands before an image that was written into it: that is not made of tokens.
+fn said_len(raw: &[u8], length: usize) -> usize {
+    if length < IMAGE_BYTES_MIN {
+        return length;
+    }
+    memmem::find(raw, b";base64,").unwrap_or(length)
 }
 
 #[cfg(test)]
@@ -175,6 +223,12 @@ mod tests {
     fn counted(delta: &str) -> u64 {
         let data = format!(r#"{{"id":"x","choices":[{{"index":0,"delta":{delta}}}],"model":"m"}}"#);
         Chunk::read(data.as_bytes()).map_or(u64::MAX, |chunk| chunk.counted.get())
+    }
+
+    #[test]
+    fn an_image_in_the_text_is_not_made_of_tokens() {
+        let image = format!("![it](data:image/png;base64,{})", "A".repeat(9_000));
+        assert_eq!(counted(&format!(r#"{{"content":"{image}"}}"#)), 5);
     }
 
     #[test]
@@ -195,7 +249,10 @@ mod tests {
             (r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"a"}}]}"#, 1),
             (r#"{"tool_calls":[{"custom":{"input":"x"}},{"function":null},7]}"#, 1),
             (r#"{"function_call":{"arguments":"{}"}}"#, 1),
-            (r#"{"content":[{"type":"text","text":"Hi"}]}"#, 8),
+            (r#"{"content":[{"type":"text","text":"Hi"}]}"#, 1),
+            (r#"{"content":[{"type":"text","text":"0123456789"},"0123456789"]}"#, 5),
+            (r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"Hm"}],"closed":true}]}"#, 1),
+            (r#"{"content":[[[[["deeper than anyone writes"]]]]]}"#, 0),
             (r#"{"content":[]}"#, 0),
         ] {
             assert_eq!(counted(delta), tokens, "{delta}");

@@ -1,0 +1,148 @@
+//! The end of a stream that the gateway stops: what the provider would have sent, had it reached its
+//! own cap there.
+
+use super::skim::Cursor;
+use super::usage::Usage;
+use serde::Serialize;
+use serde_json::json;
+
+/// The most bytes that are kept of one member of a chunk.
+const MEMBER_BYTES_MAX: usize = 512;
+/// What the chunks of one stream have in common.
+const COMMON: [&[u8]; 6] = [b"id", b"object", b"created", b"model", b"service_tier", b"system_fingerprint"];
+
+/// What all chunks of a stream begin with: its id, model and the like, as JSON members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    members: String,
+    /// Chunks without a usage say so: `"usage":null`.
+    usage_null: bool,
+}
+
+impl Heading {
+    /// Reads it from a chunk; `None` where that is no JSON object of text. What is overlong in it is left out.
+    /// `show_usage`: the client asked for its usage.
+    pub fn read(data: &[u8], show_usage: bool) -> Option<Self> {
+        let (mut members, mut usage_null) = (Vec::new(), false);
+        Cursor::new(data).object(|cursor, key| {
+            let value = cursor.value()?;
+            if COMMON.contains(&key.name) && value.len() <= MEMBER_BYTES_MAX {
+                members.push(b'"');
+                members.extend_from_slice(key.name);
+                members.extend_from_slice(b"\":");
+                members.extend_from_slice(value);
+                members.push(b',');
+            }
+            usage_null |= show_usage && key.name == b"usage";
+            Some(())
+        })?;
+        Some(Self { members: String::from_utf8(members).ok()?, usage_null })
+    }
+
+    /// The heading of a stream that said nothing yet. `created` is in seconds since 1970.
+    pub fn new(id: &str, created: u64, model: &str) -> Self {
+        let (id, model) = (json!(format!("chatcmpl-{id}")), json!(model));
+        let members = format!(r#""id":{id},"object":"chat.completion.chunk","created":{created},"model":{model},"#);
+        Self { members, usage_null: false }
+    }
+
+    /// The chunk that begins the choice 0.
+    pub fn begin(&self) -> String {
+        self.choice(0, r#"{"role":"assistant","content":""}"#, "null")
+    }
+
+    /// The chunk that ends the choice `index`: it has reached its length.
+    pub fn finish(&self, index: u32) -> String {
+        self.choice(index, "{}", r#""length""#)
+    }
+
+    fn choice(&self, index: u32, delta: &str, finish: &str) -> String {
+        let usage = if self.usage_null { r#","usage":null"# } else { "" };
+        self.chunk(&format!(
+            r#""choices":[{{"index":{index},"delta":{delta},"logprobs":null,"finish_reason":{finish}}}]{usage}"#
+        ))
+    }
+
+    /// The chunk that holds the usage alone.
+    pub fn usage(&self, usage: Usage) -> String {
+        let shown = Shown {
+            prompt_tokens: usage.input.get(),
+            completion_tokens: usage.output.get(),
+            total_tokens: usage.input.plus(usage.output).get(),
+            prompt_tokens_details: Details { cached_tokens: usage.cached_input.get() },
+        };
+        // Numbers cannot fail.
+        let usage = serde_json::to_string(&shown).unwrap_or_default();
+        self.chunk(&format!(r#""choices":[],"usage":{usage}"#))
+    }
+
+    fn chunk(&self, rest: &str) -> String {
+        format!("data: {{{}{rest}}}\n\n", self.members)
+    }
+}
+
+/// A usage as clients read it.
+#[derive(Serialize)]
+struct Shown {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+    prompt_tokens_details: Details,
+}
+
+#[derive(Serialize)]
+struct Details {
+    cached_tokens: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Tokens;
+
+    #[test]
+    fn a_chunk_has_the_heading_of_its_stream() {
+        let first = r#"{"id":"x\"1","object":"chat.completion.chunk","created":17,"x_groq":{"id":1},"choices":[{"index":0}],
+            "model":"m","service_tier":null,"system_fingerprint":"fp","usage":null,"obfuscation":"a"}"#;
+        let heading = Heading::read(first.as_bytes(), true).unwrap();
+        let common = r#"{"id":"x\"1","object":"chat.completion.chunk","created":17,"model":"m","service_tier":null,"system_fingerprint":"fp","#;
+        assert_eq!(
+            heading.finish(3),
+            format!(
+                "data: {common}{}\n\n",
+                r#""choices":[{"index":3,"delta":{},"logprobs":null,"finish_reason":"length"}],"usage":null}"#
+            )
+        );
+        let unasked = Heading::read(first.as_bytes(), false).unwrap();
+        assert!(unasked.finish(0).ends_with("\"finish_reason\":\"length\"}]}\n\n"));
+        let usage = Usage { input: Tokens::new(9), cached_input: Tokens::new(4), output: Tokens::new(5) };
+        assert_eq!(
+            heading.usage(usage),
+            format!(
+                "data: {common}{}\n\n",
+                r#""choices":[],"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":4}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_heading_is_bounded() {
+        let model = "m".repeat(600);
+        let heading = Heading::read(format!(r#"{{"id":"x","model":"{model}","choices":[]}}"#).as_bytes(), true);
+        assert_eq!(heading.map(|heading| heading.members), Some(r#""id":"x","#.to_owned()));
+        assert_eq!(Heading::read(b"[DONE]", true), None);
+    }
+
+    #[test]
+    fn a_stream_that_said_nothing_is_begun() {
+        let heading = Heading::new("1-2", 17, "a\"b");
+        assert_eq!(
+            heading.begin(),
+            concat!(
+                r#"data: {"id":"chatcmpl-1-2","object":"chat.completion.chunk","created":17,"model":"a\"b","#,
+                r#""choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}"#,
+                "\n\n"
+            )
+        );
+    }
+}

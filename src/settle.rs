@@ -1,0 +1,38 @@
+//! What a call is billed for what it is taken to have used, and what that rests on.
+
+use crate::dialect::openai::reckon::{Known, Reckoning};
+use crate::dialect::openai::usage::Usage;
+use crate::price::Bill;
+use crate::rows::Truth;
+
+/// The bill of a call of which so much is `known`.
+///
+/// [`Reckoning::settle`] has the table of all cases. A call of which the client got nothing is not
+/// billed at all, and does not come here.
+pub fn bill(known: Known, reckoning: &Reckoning) -> (Bill, Truth) {
+    let (usage, told) = reckoning.settle(known);
+    (bill_of(usage), if told { Truth::Reported } else { Truth::Counted })
+}
+
+/// The tokens of `usage` as they are billed.
+pub fn bill_of(usage: Usage) -> Bill {
+    let Usage { input, cached_input, output } = usage;
+    Bill { cached_input, ..Bill::of(input, output) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Tokens;
+
+    #[test]
+    fn a_bill_rests_on_what_was_said_or_else_on_what_was_counted() {
+        let usage = Usage { input: Tokens::new(9), cached_input: Tokens::new(4), output: Tokens::new(5) };
+        let known = Known { usage: Some(usage), counted: Tokens::new(6), since: Tokens::ZERO };
+        let reckoning = Reckoning { input: Tokens::new(7), output_max: None };
+        let billed = Bill { cached_input: Tokens::new(4), ..Bill::of(Tokens::new(9), Tokens::new(5)) };
+        assert_eq!(bill(known, &reckoning), (billed, Truth::Reported));
+        let untold = Known { usage: None, since: Tokens::new(6), ..known };
+        assert_eq!(bill(untold, &reckoning), (Bill::of(Tokens::new(7), Tokens::new(6)), Truth::Counted));
+    }
+}
