@@ -191,11 +191,15 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// The provider refused the gateway's own credentials; the provider's words may quote them.
+    /// The provider refused the gateway's own credentials, or quoted them in an answer; its words are not told.
     pub fn provider_credentials(provider_status: u16) -> Self {
+        let (what, remedy) = match provider_status {
+            200..300 => ("put the gateway's own credentials into its answer, which is not passed on", "changes"),
+            _ => ("refused the gateway's own credentials", "checks"),
+        };
         let message = format!(
-            "The provider refused the gateway's own credentials (HTTP {provider_status}). \
-             The operator checks the secret that the catalog names for it."
+            "The provider {what} (HTTP {provider_status}). \
+             The operator {remedy} the secret that the catalog names for it."
         );
         Self::new(502, "server_error", Some("upstream_credentials"), message)
     }

@@ -8,13 +8,14 @@ use crate::answer::{self, Verdict};
 use crate::bound::Shape;
 use crate::dialect::Endpoint;
 use crate::dialect::openai::envelope::Envelope;
+use crate::dialect::openai::reckon::{Known, Reckoning, count_answer};
 use crate::dialect::openai::splice::{Edit, OutputCap};
 use crate::dialect::openai::usage::{Usage, read_answer};
 use crate::health::Outcome;
 use crate::key::Presented;
-use crate::price::Bill;
 use crate::refusal::{Failure, Refusal};
-use crate::rows::{End, Truth};
+use crate::rows::End;
+use crate::settle;
 use crate::units::Tokens;
 use crate::wire::{Admission, Ask, Denial, Hop, Reply, Settlement};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
@@ -26,13 +27,13 @@ const BODY_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
 pub(super) struct Call {
     endpoint: Endpoint,
     body: Vec<u8>,
-    envelope: Option<Envelope>,
-    admission: Option<Admission>,
+    pub(super) envelope: Option<Envelope>,
+    pub(super) admission: Option<Admission>,
     /// The target that is being tried: it is the admission's so-many-eth, counted from 1.
     tried: usize,
     secret: Option<String>,
     attempts: Vec<(String, Outcome)>,
-    relay: Option<Stream>,
+    pub(super) relay: Option<Stream>,
     end: End,
 }
 
@@ -42,7 +43,7 @@ impl Call {
         Self { endpoint, body, envelope: None, admission: None, tried: 0, secret: None, attempts, relay: None, end }
     }
 
-    fn hop(&self) -> Option<&Hop> {
+    pub(super) fn hop(&self) -> Option<&Hop> {
         self.admission.as_ref()?.hops.get(self.tried.checked_sub(1)?)
     }
 
@@ -81,19 +82,20 @@ impl Call {
         }
     }
 
-    /// Notes how the call ended, and at what it is billed: by what was reported, else by what was counted.
-    fn ended(&mut self, status: u16, usage: Option<Usage>, counted: Tokens) {
-        let estimate = self.admission.as_ref().map_or(Tokens::ZERO, |admission| admission.input_estimate);
-        // The provider was told the cap: a count above it counts something else.
-        let most = self.admission.as_ref().and_then(|admission| admission.output_cap);
+    /// What the call is taken to have used where its provider does not say.
+    pub(super) fn reckoning(&self) -> Reckoning {
+        let admission = self.admission.as_ref();
         let choices = self.envelope.as_ref().map_or(1, |envelope| envelope.n);
-        let counted = most.map_or(counted, |each| counted.min(each.times(choices)));
-        let (bill, truth) = match usage {
-            Some(Usage { input, cached_input, output }) => {
-                (Bill { cached_input, ..Bill::of(input, output) }, Truth::Reported)
-            }
-            None => (Bill::of(estimate, counted), Truth::Counted),
-        };
+        Reckoning {
+            input: admission.map_or(Tokens::ZERO, |admission| admission.input_estimate),
+            // The provider was told the cap: a count above it counts something else.
+            output_max: admission.and_then(|admission| admission.output_cap).map(|each| each.times(choices)),
+        }
+    }
+
+    /// Notes how the call ended, and at what it is billed.
+    fn ended(&mut self, status: u16, known: Known) {
+        let (bill, truth) = settle::bill(known, &self.reckoning());
         let Some(hop) = self.hop() else { return };
         let (priced_by, target, cost) = (hop.priced_by.clone(), hop.target.clone(), hop.price.cost(bill));
         self.end = End { bill, cost, truth, priced_by, target, status, ..End::default() };
@@ -311,18 +313,20 @@ impl Visit {
             self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
             return false;
         }
-        let usage = match read_answer(body) {
-            _ if refused => Some(Usage::default()),
-            Ok(usage) => usage,
+        let known = match read_answer(body) {
+            // A refusal is for nothing.
+            _ if refused => Known { usage: Some(Usage::default()), ..Known::default() },
+            Ok(usage) => {
+                let counted = if call.endpoint == Endpoint::Chat { count_answer(body) } else { Tokens::ZERO };
+                Known { usage, counted, since: Tokens::ZERO }
+            }
             Err(_) => {
                 self.target_failed(Outcome::Failed, &Refusal::no_answer(Failure::Cut));
                 return false;
             }
         };
-        let bytes = if call.endpoint == Endpoint::Chat { body.len() } else { 0 };
-        let counted = Tokens::new(u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX));
         call.attempted(Outcome::Answered);
-        call.ended(status, usage, counted);
+        call.ended(status, known);
         true
     }
 
@@ -339,7 +343,7 @@ impl Visit {
         if let Some(metered) = call.relay.as_ref().map(Stream::metered) {
             let cut = how != 2 && !metered.whole;
             call.attempted(if cut { Outcome::Failed } else { Outcome::Answered });
-            call.ended(200, metered.usage, metered.counted);
+            call.ended(200, metered.known);
         }
     }
 

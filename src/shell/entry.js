@@ -41,6 +41,13 @@ export class TenantObject extends DurableObject {
     return reply;
   }
 
+  // Takes up how far a stream has come, and says how far it may go: decided at once, answered when durable.
+  async amend(text) {
+    const reply = this.#decide((host) => host.amend(Date.now(), text));
+    await this.#committed();
+    return reply;
+  }
+
   async configure(text) {
     this.#decide((host) => host.configure(Date.now(), text));
   }

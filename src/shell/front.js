@@ -9,6 +9,10 @@ const LINGER_MS = 5;
 const LINGER_MAX_MS = 1_000;
 // A stream from which nothing comes for so long is taken for cut.
 const IDLE_MS = 120_000;
+// How long a stream is read on whose client has left. The platform gives 30 seconds, of which its settlement needs a part.
+const DRAIN_MS = 25_000;
+// How often the tenant's object is told how far a stream has come.
+const REPORT_MS = 5_000;
 
 export async function visit(gateway, request, env, context) {
   const visit = gateway.visit(head(request), env.TENANTS !== undefined);
@@ -88,9 +92,13 @@ async function admitted(visit, env, context) {
 
 function stream(visit, response, env, context) {
   const relay = visit.relay();
-  const [answer, ended] = relayStream(response, relay, visit.status(), visit.headers(), IDLE_MS);
+  const drainMs = visit.drains() ? DRAIN_MS : 0;
+  const { answer, ended, stop } = relayStream(response, relay, visit.status(), visit.headers(), IDLE_MS, drainMs);
+  const hush = report(visit, env, stop);
   const settled = async () => {
-    visit.streamed(await ended);
+    const how = await ended;
+    hush();
+    visit.streamed(how);
     relay.free();
     const sent = settle(env, context, visit.tenant(), visit.settlement());
     visit.free();
@@ -98,6 +106,31 @@ function stream(visit, response, env, context) {
   };
   context.waitUntil(settled());
   return answer;
+}
+
+// Tells the tenant's object every few seconds how far a stream has come, one telling at a time, and stops the stream when it
+// says so; gives what ends that. A telling that fails is made up for by the next.
+function report(visit, env, stop) {
+  const tenant = visit.tenant();
+  let busy = false;
+  let over = false;
+  const tell = async () => {
+    const progress = busy ? "" : visit.progress(REPORT_MS);
+    if (progress === "") return;
+    busy = true;
+    try {
+      const reply = await callObject(env.TENANTS, tenant, "amend", progress);
+      if (!over && visit.amended(reply)) stop();
+    } catch (error) {
+      console.warn(`a stream goes on unreported: ${error?.message}`);
+    }
+    busy = false;
+  };
+  const timer = setInterval(tell, REPORT_MS);
+  return () => {
+    over = true;
+    clearInterval(timer);
+  };
 }
 
 // Shows a tenant something of itself, all ended calls included.

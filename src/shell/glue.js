@@ -134,51 +134,103 @@ export function drop(response) {
   response.body?.cancel().catch(() => {});
 }
 
-// Passes a stream on through `relay` (push, over, finish): the client's response, and a promise of
-// how it ended: 0 by itself, 1 cut by the provider, 2 the client left.
-export function relayStream(response, relay, status, headers, idleMs) {
+const WHOLE = 0, CUT = 1, LEFT = 2;
+const NOTHING = new Uint8Array();
+
+// Passes a stream on through `relay` (push, over, finish): `answer` is the client's response, `ended` a promise of how it ended (0 by
+// itself, 1 cut by the provider, 2 the client left), and `stop` ends it where the relay wants to. Where the client leaves, the
+// provider is read on for `drainMs`.
+export function relayStream(response, relay, status, headers, idleMs, drainMs) {
   const reader = response.body.getReader();
+  const letGo = () => reader.cancel().catch(() => {});
+  const watch = watchdog(idleMs, letGo);
+  let client;
+  let reading;
+  let pulled = false;
+  let stopping = false;
+  let left = false;
+  let late = false;
   let end;
   const ended = new Promise((resolve) => {
     end = (how) => {
+      end = () => {};
       watch.stop();
-      reader.cancel().catch(() => {});
+      letGo();
       resolve(how);
     };
   });
-  const watch = watchdog(idleMs, () => reader.cancel().catch(() => {}));
+
+  // Reads the next chunk, or the end: what the client gets for it.
+  const read = async () => {
+    watch.listen(true);
+    const step = await reader.read().catch(() => null);
+    watch.listen(false);
+    if (left && drainMs === 0) return NOTHING;
+    const cut = step === null || watch.barked || late;
+    return cut || step.done ? relay.finish(cut) : (relay.push(step.value) ?? step.value);
+  };
+  const advance = () => (reading = read());
+  // Gives the client some bytes, and its end if they were the last: whether it got something.
+  const give = (bytes) => {
+    if (bytes.byteLength > 0) client.enqueue(bytes);
+    if (!relay.over()) return bytes.byteLength > 0;
+    client.close();
+    end(watch.barked ? CUT : WHOLE);
+    return true;
+  };
+  const finish = () => {
+    if (!left && !relay.over()) give(relay.finish(false));
+  };
+  const drain = async () => {
+    const timer = setTimeout(() => {
+      late = true;
+      letGo();
+    }, drainMs);
+    try {
+      await reading;
+      while (!relay.over() && !late) await advance();
+    } catch {
+      // What was counted until now is billed.
+    }
+    clearTimeout(timer);
+    end(LEFT);
+  };
+
   // Nothing is read before the client has room for it, so a slow client holds the provider back.
   const body = new ReadableStream(
     {
-      async pull(controller) {
+      start: (controller) => {
+        client = controller;
+      },
+      async pull() {
+        pulled = true;
         try {
-          while (!(await passed(reader, relay, watch, controller))) {
-            // The chunk gave nothing to pass on.
-          }
+          let bytes;
+          do {
+            bytes = await advance();
+          } while (!left && !give(bytes));
+          if (stopping) finish();
         } catch (error) {
-          end(1);
+          end(CUT);
           throw error;
         }
-        if (!relay.over()) return;
-        controller.close();
-        end(watch.barked ? 1 : 0);
+        pulled = false;
       },
-      cancel: () => end(2),
+      cancel() {
+        left = true;
+        if (drainMs === 0) end(LEFT);
+        else drain();
+      },
     },
     { highWaterMark: 0 },
   );
-  return [new Response(body, { status, headers: record(headers) }), ended];
-}
-
-// Passes the next chunk on, or the end: whether the client got something, or there is no more.
-async function passed(reader, relay, watch, controller) {
-  watch.listen(true);
-  const step = await reader.read().catch(() => null);
-  watch.listen(false);
-  const cut = step === null || watch.barked;
-  const bytes = cut || step.done ? relay.finish(cut) : (relay.push(step.value) ?? step.value);
-  if (bytes.byteLength > 0) controller.enqueue(bytes);
-  return bytes.byteLength > 0 || relay.over();
+  // A read under way ends at once; a client that asks for nothing gets the end all the same.
+  const stop = () => {
+    stopping = true;
+    letGo();
+    if (!pulled) finish();
+  };
+  return { answer: new Response(body, { status, headers: record(headers) }), ended, stop };
 }
 
 // Calls `bark` when it has listened for `ms` in vain, at the latest after twice that. A client that

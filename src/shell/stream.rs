@@ -1,11 +1,23 @@
 //! A streamed answer on its way through: the part of the relay that JavaScript calls.
 
+use super::call::Call;
+use super::object::to_json;
+use super::visit::Visit;
+use crate::dialect::openai::ending::Heading;
 use crate::dialect::openai::write::error_event;
+use crate::policy::Disconnect;
 use crate::refusal::Refusal;
-use crate::relay::{End, Metered, Relay, Relayed};
+use crate::relay::{End, Metered, Relay, Relayed, Stop};
+use crate::settle;
+use crate::units::{Millis, Tokens};
+use crate::wire::{Amend, Amended};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::prelude::{JsError, wasm_bindgen};
+
+/// How long a stream of which nothing new comes is not spoken of, at the most; and how often in a lease it is, at the least.
+const SILENCE_MAX: Millis = Millis::from_secs(60);
+const REPORTS_MIN: u64 = 3;
 
 /// One stream's relay, shared by the pump that feeds it and the call that bills it.
 #[wasm_bindgen]
@@ -18,12 +30,23 @@ struct Passage {
     secret: Option<String>,
     /// Whether it did, and nothing more is passed on.
     stopped: Cell<bool>,
+    told: Cell<Told>,
+}
+
+/// What the tenant's object knows of a stream.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    /// The output that it was told of last, and the output that it is known to have heard of.
+    sent: Tokens,
+    heard: Tokens,
+    /// How long it has heard nothing.
+    silence: Millis,
 }
 
 impl Stream {
     pub(super) fn new(show_usage: bool, secret: Option<String>) -> Self {
         let relay = RefCell::new(Relay::new(show_usage));
-        Self(Rc::new(Passage { relay, secret, stopped: Cell::new(false) }))
+        Self(Rc::new(Passage { relay, secret, stopped: Cell::new(false), told: Cell::default() }))
     }
 
     pub(super) fn metered(&self) -> Metered {
@@ -62,5 +85,60 @@ impl Stream {
     pub fn finish(&self, cut: bool) -> Vec<u8> {
         let tail = self.0.relay.borrow_mut().finish(if cut { End::Cut } else { End::Whole });
         self.checked(&[], Some(tail)).unwrap_or_default()
+    }
+}
+
+#[wasm_bindgen]
+impl Visit {
+    /// Whether a stream is read on when its client has left.
+    pub fn drains(&self) -> bool {
+        let admission = self.call.as_ref().and_then(|call| call.admission.as_ref());
+        admission.is_some_and(|admission| admission.on_disconnect == Disconnect::Drain)
+    }
+
+    /// How far the stream has come, for the tenant's object, `ms` after this was last asked; empty where that is no news.
+    pub fn progress(&self, ms: u32) -> String {
+        let amend = self.call.as_ref().and_then(|call| call.progress(&self.id, Millis::new(ms.into())));
+        amend.map(|amend| to_json(&amend)).unwrap_or_default()
+    }
+
+    /// Takes the object's answer: whether the stream is to be stopped at once.
+    ///
+    /// # Errors
+    /// The answer cannot be read: the stream goes on.
+    pub fn amended(&self, reply: &str) -> Result<bool, JsError> {
+        let amended: Amended = serde_json::from_str(reply)?;
+        Ok(self.call.as_ref().and_then(|call| call.amended(&self.id, amended)).unwrap_or(false))
+    }
+}
+
+impl Call {
+    fn progress(&self, id: &str, passed: Millis) -> Option<Amend> {
+        let (stream, admission) = (self.relay.as_ref()?, self.admission.as_ref()?);
+        let known = stream.metered().known;
+        let output = settle::bill(known, &self.reckoning()).0.output;
+        let mut told = stream.0.told.get();
+        told.silence = told.silence.plus(passed);
+        let often = Millis::new(admission.lease.get() / REPORTS_MIN);
+        let is_news = output != told.heard || told.silence >= often.min(SILENCE_MAX);
+        told.sent = if is_news { output } else { told.sent };
+        stream.0.told.set(told);
+        if !is_news {
+            return None;
+        }
+        let (usage, target) = (known.usage.map(settle::bill_of), self.hop()?.target.clone());
+        Some(Amend { at: admission.at, call: id.to_owned(), target, output, usage })
+    }
+
+    fn amended(&self, id: &str, amended: Amended) -> Option<bool> {
+        let (stream, admission, envelope) = (self.relay.as_ref()?, self.admission.as_ref()?, self.envelope.as_ref()?);
+        let output = if amended.ended { Some(Tokens::ZERO) } else { amended.stop_at };
+        let Told { sent, .. } = stream.0.told.get();
+        stream.0.told.set(Told { sent, heard: sent, silence: Millis::ZERO });
+        let (reckoning, created) = (self.reckoning(), admission.at.millis().get() / 1_000);
+        let heading = || Heading::new(id, created, &envelope.model);
+        let mut relay = stream.0.relay.borrow_mut();
+        relay.stop_at(output.map(|output| Stop { output, reckoning, heading: heading() }));
+        Some(relay.is_stopping())
     }
 }

@@ -15,7 +15,8 @@ use crate::store::{self, Statement};
 use crate::tenant::{self, Config, KeyRecord, Stored, Tenant};
 use crate::units::Millis;
 use crate::wire::{
-    Ask, CatalogUpdate, Configure, Denial, KeyUpdate, Look, Metrics, Reply, Seen, Settlement, TenantUpdate,
+    Amend, Amended, Ask, CatalogUpdate, Configure, Denial, KeyUpdate, Look, Metrics, Reply, Seen, Settlement,
+    TenantUpdate,
 };
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -78,6 +79,23 @@ impl TenantHost {
         };
         self.tenant = Some(tenant);
         Ok(to_json(&reply))
+    }
+
+    /// Takes up how far a stream has come (`text`, an [`Amend`]); the [`Amended`] may leave once
+    /// [`TenantHost::commit`] has run.
+    ///
+    /// # Errors
+    /// The message cannot be read, or the rows cannot.
+    pub fn amend(&mut self, now: f64, text: &str) -> Answer<String> {
+        let now = millis(now);
+        let amend: Amend = read_json(text)?;
+        self.metrics.object_requests = self.metrics.object_requests.saturating_add(1);
+        let Some(mut tenant) = self.tenant(now)? else {
+            return Ok(to_json(&Amended { ended: true, stop_at: None }));
+        };
+        let amended = tenant.amend(now, &amend);
+        self.tenant = Some(tenant);
+        Ok(to_json(&amended))
     }
 
     /// Writes all changes that are queued, in one transaction; when the alarm is to be set, if it is.
