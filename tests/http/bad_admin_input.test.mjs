@@ -61,6 +61,7 @@ const BAD_POLICIES = [
   ['limits as object', { limits: {} }, 'limits', /must be a list/],
   ['a lease of a day', { lease: '24h' }, 'lease', /from 1s to 1h/],
   ['a least fit of 0', { fit_min: 0 }, 'fit_min', /from 1/],
+  ['an unknown on_disconnect', { on_disconnect: 'stay' }, 'on_disconnect', /one of abort, drain/],
   ['a shortfall nobody knows', { on_shortfall: 'warn' }, 'on_shortfall', /one of fit, reject/],
   ['models as text', { models: 'chat' }, 'models', /must be a list/],
   ['a list', [], '', /must be an object/],

@@ -16,7 +16,7 @@ before(async () => {
     plain: 'c10', long: 'c400-d10', late: 'c400-d10-l400', 'late-whole': 'c10-l400', stalled: 'c10-stall4', silent: 'c10-stall0', huge: 'c4000-s16000000',
     patient: 'c70-d25', cut: 'c10-d20-cut4', 'cut-at-once': 'c10-cut0', failing: 'c10-d20-err4', endless: 'c10-nodone', untold: 'c10-nousage',
     'untold-tool': 'tool-nousage', 'untold-utf8': 'c24-utf8-nousage', 'untold-cut': 'c10-d20-cut4-nousage',
-    wordy: 'c10-s4000-nousage',
+    wordy: 'c10-s4000-nousage', denied: 'c40-u0', naught: 'c40-i0-u0', scant: 'c80-u9', spare: 'c80-u10', lavish: 'c10-u900', nothing: 'c0-i0-u0',
   });
 });
 
@@ -52,8 +52,8 @@ async function released(tenant, row) {
   const { total } = periods.lifetime;
   assert.deepEqual([total.calls, total.input_tokens, total.output_tokens], [1, row.input, row.output]);
   const cost = row.input * 1_000 + row.output * 2_000;
-  // The most that a call may have cost takes each byte of its input for a token.
-  assert.ok(row.truth === 'ceiling' ? row.cost > cost : row.cost === cost, `${row.cost} for ${cost}, ${row.truth}`);
+  // A call that is billed its most is billed the dearest kind of each token.
+  assert.ok(row.truth === 'ceiling' ? row.cost >= cost : row.cost === cost, `${row.cost} for ${cost}, ${row.truth}`);
   assert.ok(row.cost > 0, 'it is not for nothing');
   const next = await tenant.chat({ model: 'plain' });
   assert.equal(next.status, 200, await next.text());
@@ -207,6 +207,22 @@ test('an answer whose usage the provider keeps to itself is counted, streamed or
     if (stream) assert.equal(row.output, tokens, model);
     else assert.ok(row.output >= call.completion_tokens, `${row.output} >= ${call.completion_tokens}`);
     await released(tenant, row);
+  }
+});
+
+test('a usage that cannot be true of what came is not believed; any other is, above the cap too', TIMEOUT, async () => {
+  for (const [model, stream, truth, output] of [
+    ['denied', true, 'counted', 40], ['naught', true, 'counted', 40], ['scant', true, 'counted', 80], ['spare', true, 'reported', 10],
+    ['lavish', true, 'reported', 900], ['lavish', false, 'reported', 900], ['naught', false, 'counted', 52], ['denied', false, 'counted', 52],
+    ['nothing', true, 'reported', 0], ['nothing', false, 'reported', 0],
+  ]) {
+    const tenant = await world.tenant({ limits: ONE_AT_A_TIME });
+    const response = await tenant.chat({ model, stream, max_tokens: 100 });
+    await response.text();
+    const row = await world.settled(response);
+    assert.deepEqual([row.truth, row.output], [truth, output], `${model} ${stream}`);
+    const free = model === 'nothing';
+    assert.deepEqual([row.input === 0, row.cost === 0], [free, free], `${model} ${stream}`);
   }
 });
 

@@ -46,7 +46,7 @@ function countPrompt(body) {
 }
 
 export function usageOf(said) {
-  const completion = said.tokens * said.choices;
+  const completion = said.plan.told ?? said.tokens * said.choices;
   return {
     prompt_tokens: said.prompt, completion_tokens: completion, total_tokens: said.prompt + completion,
     prompt_tokens_details: { cached_tokens: said.cached, audio_tokens: 0 },

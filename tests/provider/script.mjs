@@ -3,6 +3,7 @@
 //   c<N>      N content chunks = N completion tokens per choice (10)   i<N>     N prompt tokens (else counted from the messages)
 //   s<N>      about N bytes of content                                 k<N>     N of the prompt tokens were cached
 //   d<MS>     delay between chunks                                     l<MS>    latency before the head
+//   u<N>      the usage tells of N completion tokens, whatever came
 //   tool      answer with one tool call                                utf8     content of multi-byte words
 //   split<N>  the event stream is written in pieces of N bytes         nousage  never tell the usage
 //   fail<CODE> that HTTP error; ra<S> its retry-after, quota its code  failonce<CODE> only for the first call of this model
@@ -15,7 +16,7 @@
 // Words are separated by '-' (in a header or a step also ',' or ' '), after any '/'. Unknown words mean nothing: they make names unique.
 
 const NUMBERED = {
-  c: 'chunks', i: 'prompt', k: 'cached', s: 'size', d: 'delay', l: 'latency', ra: 'retryAfter', split: 'split',
+  c: 'chunks', i: 'prompt', k: 'cached', u: 'told', s: 'size', d: 'delay', l: 'latency', ra: 'retryAfter', split: 'split',
   fail: 'fail', failonce: 'failOnce', flaky: 'flaky', cut: 'cut', stall: 'stall', err: 'err',
 };
 const FLAGS = new Set(['hang', 'reset', 'badjson', 'nousage', 'nodone', 'tool', 'utf8', 'quota', 'demo']);
@@ -23,7 +24,7 @@ const FAULTLESS = {
   fail: 0, failOnce: 0, flaky: 0, cut: null, stall: null, err: null, hang: false, reset: false, badjson: false, quota: false,
 };
 const DEFAULT = {
-  chunks: 10, prompt: null, cached: 0, size: 0, delay: 0, latency: 0, retryAfter: null, split: 0,
+  chunks: 10, prompt: null, cached: 0, told: null, size: 0, delay: 0, latency: 0, retryAfter: null, split: 0,
   nousage: false, nodone: false, tool: false, utf8: false, demo: false, ...FAULTLESS,
 };
 const REMEMBERED = 2_000;
