@@ -3,8 +3,6 @@
 
 use super::skim::Cursor;
 use super::usage::Usage;
-use serde::Serialize;
-use serde_json::json;
 
 /// The most bytes that are kept of one member of a chunk.
 const MEMBER_BYTES_MAX: usize = 512;
@@ -41,7 +39,9 @@ impl Heading {
 
     /// The heading of a stream that said nothing yet. `created` is in seconds since 1970.
     pub fn new(id: &str, created: u64, model: &str) -> Self {
-        let (id, model) = (json!(format!("chatcmpl-{id}")), json!(model));
+        // Strings cannot fail.
+        let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
+        let (id, model) = (text(&format!("chatcmpl-{id}")), text(model));
         let members = format!(r#""id":{id},"object":"chat.completion.chunk","created":{created},"model":{model},"#);
         Self { members, usage_null: false }
     }
@@ -65,34 +65,16 @@ impl Heading {
 
     /// The chunk that holds the usage alone.
     pub fn usage(&self, usage: Usage) -> String {
-        let shown = Shown {
-            prompt_tokens: usage.input.get(),
-            completion_tokens: usage.output.get(),
-            total_tokens: usage.input.plus(usage.output).get(),
-            prompt_tokens_details: Details { cached_tokens: usage.cached_input.get() },
-        };
-        // Numbers cannot fail.
-        let usage = serde_json::to_string(&shown).unwrap_or_default();
-        self.chunk(&format!(r#""choices":[],"usage":{usage}"#))
+        let (input, cached, output) = (usage.input, usage.cached_input, usage.output);
+        let total = input.plus(output);
+        self.chunk(&format!(
+            r#""choices":[],"usage":{{"prompt_tokens":{input},"completion_tokens":{output},"total_tokens":{total},"prompt_tokens_details":{{"cached_tokens":{cached}}}}}"#
+        ))
     }
 
     fn chunk(&self, rest: &str) -> String {
         format!("data: {{{}{rest}}}\n\n", self.members)
     }
-}
-
-/// A usage as clients read it.
-#[derive(Serialize)]
-struct Shown {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    total_tokens: u64,
-    prompt_tokens_details: Details,
-}
-
-#[derive(Serialize)]
-struct Details {
-    cached_tokens: u64,
 }
 
 #[cfg(test)]
