@@ -60,6 +60,8 @@ pub mod pattern;
 pub mod policy;
 pub mod window;
 pub mod price;
+pub mod tariff;
+pub mod price_list;
 pub mod bound;
 pub mod limits;
 pub mod gauge;

@@ -6,8 +6,21 @@ use std::path::{Path, PathBuf};
 
 const LINES_MAX: usize = 400;
 /// What decides who may spend, and what reads what was said: neither names the other.
-const SPEND: [&str; 10] =
-    ["tenant", "ledger", "limits", "gauge", "window", "policy", "pattern", "price", "health", "rows"];
+const SPEND: [&str; 13] = [
+    "tenant",
+    "ledger",
+    "limits",
+    "gauge",
+    "window",
+    "policy",
+    "pattern",
+    "price",
+    "tariff",
+    "price_list",
+    "habit",
+    "health",
+    "rows",
+];
 const SAID: [&str; 2] = ["relay", "sse"];
 
 /// The files with one of `endings` under `folders`, with their text.
