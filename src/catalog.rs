@@ -1,17 +1,26 @@
 //! Providers, models and prices, as one document that is valid as a whole and has a version.
+//!
+//! A target's own price in the document comes first: under its name, or else under the longest `…*`
+//! that covers it. Where there is none, or none yet, its provider's list of [`crate::price_list`]
+//! counts. All of that is looked up when the document is read; a call only picks what holds at its time.
 
 use crate::dialect::openai::splice::CapField;
 use crate::fields::{Field, Invalid};
-use crate::price::{Price, Rates};
+use crate::price::Price;
+use crate::price_list::{self, List};
+use crate::tariff::{Dated, Tariff};
 use crate::units::{Millis, NanoUsd, Rate, Tokens};
 use crate::window::parse_seconds;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use url::Url;
 
+mod prices;
+
 /// The document of version 0, which ships with Tollgate: what OpenAI and Anthropic offer.
 ///
-/// Prices: the `genai-prices` data of November 2026.
+/// It has no prices of its own. An image's tokens: at OpenAI 32-pixel patches times the model's
+/// factor, or tiles; at Anthropic 28-pixel patches; always of the largest image, at the finest detail.
 pub const DEFAULT: &str = include_str!("catalog/default.json");
 /// The largest catalog document, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 512 * 1_024;
@@ -42,8 +51,21 @@ pub struct Catalog {
     pub providers: BTreeMap<String, Provider>,
     /// By the name that clients use.
     pub models: BTreeMap<String, Model>,
-    /// By `provider/model`, where a final `*` stands for any rest.
-    pub prices: BTreeMap<String, Price>,
+    /// By `provider/model`, where a final `*` stands for any rest: the document's own.
+    pub prices: BTreeMap<String, Tariff>,
+    /// What a target without a price costs, where a policy asks for it.
+    pub default_price: Option<Tariff>,
+    /// What each target costs.
+    priced: BTreeMap<Target, Priced>,
+}
+
+/// What one target costs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Priced {
+    /// By the document.
+    own: Option<Tariff>,
+    /// By its provider's list.
+    listed: Option<Tariff>,
 }
 
 /// A service that answers calls.
@@ -57,6 +79,8 @@ pub struct Provider {
     pub output_cap: CapField,
     /// How long a whole answer may take, and the first byte of a stream.
     pub timeout: Millis,
+    /// The list that has the prices which the document has not.
+    pub price_list: Option<List>,
 }
 
 /// A model as clients name it.
@@ -110,7 +134,7 @@ impl Catalog {
         let mut catalog = Self { version, ..Self::default() };
         for (name, field) in fields.required("providers")?.entries(PROVIDERS_MAX)? {
             check_name(name, &field, false)?;
-            catalog.providers.insert(name.to_owned(), read_provider(&field)?);
+            catalog.providers.insert(name.to_owned(), read_provider(name, &field)?);
         }
         for (name, field) in fields.required("models")?.entries(MODELS_MAX)? {
             check_name(name, &field, true)?;
@@ -122,28 +146,67 @@ impl Catalog {
                 if provider.is_none_or(|provider| !catalog.providers.contains_key(provider)) {
                     return Err(field.invalid("must be named provider/model, with a provider of this catalog"));
                 }
-                catalog.prices.insert(name.to_owned(), read_price(&field)?);
+                catalog.prices.insert(name.to_owned(), prices::read_tariff(&field)?);
             }
         }
+        catalog.default_price =
+            fields.optional("default_price").map(|field| prices::read_tariff(&field)).transpose()?;
         fields.finish()?;
+        catalog.look_up();
         Ok(catalog)
     }
 
-    /// What `target` costs at `now`, and where that is written: its own price, or else that of the
-    /// longest `…*` which covers it.
-    pub fn price(&self, target: &Target, _now: Millis) -> Option<(Price, String)> {
-        let name = target.name();
-        let covers = |pattern: &str| pattern.strip_suffix('*').is_some_and(|head| name.starts_with(head));
-        let by_pattern =
-            || self.prices.iter().filter(|(pattern, _)| covers(pattern)).max_by_key(|(pattern, _)| pattern.len());
-        let own = self.prices.get(&name).or_else(|| by_pattern().map(|(_, price)| price));
-        own.map(|price| (price.clone(), format!("catalog:{}", self.version)))
+    /// Looks up what each target costs, and how much each model reads where the document does not say.
+    fn look_up(&mut self) {
+        for model in self.models.values_mut() {
+            let mut contexts = Vec::new();
+            for target in &model.targets {
+                let list = self.providers.get(&target.provider).and_then(|provider| provider.price_list);
+                let listed = list.and_then(|list| list.find(&target.model));
+                contexts.push(listed.as_ref().and_then(reads_at_most));
+                let own = own_price(&self.prices, &target.name()).cloned();
+                self.priced.insert(target.clone(), Priced { own, listed: listed.map(|listed| listed.tariff) });
+            }
+            let context = contexts.into_iter().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
+            model.max_input = model.max_input.or(context);
+        }
+    }
+
+    /// What `target` costs at `now`, and where that is written: `catalog:3`, `genai-prices:0.2.1@2026-10-19`.
+    pub fn price(&self, target: &Target, now: Millis) -> Option<(Price, String)> {
+        let priced = self.priced.get(target)?;
+        let own = priced.own.as_ref().and_then(|tariff| tariff.at(now));
+        let listed = || priced.listed.as_ref()?.at(now).map(|dated| sourced(dated, price_list::SOURCE));
+        own.map(|dated| sourced(dated, &format!("catalog:{}", self.version))).or_else(listed)
+    }
+
+    /// What a target without a price costs at `now`, and where that is written: `default:3`.
+    pub fn default_price(&self, now: Millis) -> Option<(Price, String)> {
+        let dated = self.default_price.as_ref()?.at(now)?;
+        Some(sourced(dated, &format!("default:{}", self.version)))
     }
 
     /// The secrets that the catalog's providers need.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, &str)> {
         self.providers.iter().filter_map(|(name, provider)| Some((name.as_str(), provider.secret.as_deref()?)))
     }
+}
+
+/// The document's price of the target `name`.
+fn own_price<'a>(prices: &'a BTreeMap<String, Tariff>, name: &str) -> Option<&'a Tariff> {
+    let covers = |pattern: &str| pattern.strip_suffix('*').is_some_and(|head| name.starts_with(head));
+    let patterns = prices.iter().filter(|(pattern, _)| covers(pattern));
+    prices.get(name).or_else(|| patterns.max_by_key(|(pattern, _)| pattern.len()).map(|(_, tariff)| tariff))
+}
+
+/// The most input of a listed model: its context. One that has no output takes many texts in a call, each of that size.
+fn reads_at_most(listed: &price_list::Listed) -> Option<Tokens> {
+    let answers = listed.tariff.0.iter().any(|dated| dated.price.rates.output > Rate::ZERO);
+    listed.context.filter(|_| answers)
+}
+
+fn sourced(dated: &Dated, source: &str) -> (Price, String) {
+    (dated.price.clone(), format!("{source}{}", dated.when.suffix()))
 }
 
 fn check_name(name: &str, field: &Field<'_>, slash: bool) -> Result<(), Invalid> {
@@ -156,7 +219,7 @@ fn check_name(name: &str, field: &Field<'_>, slash: bool) -> Result<(), Invalid>
     Ok(())
 }
 
-fn read_provider(field: &Field<'_>) -> Result<Provider, Invalid> {
+fn read_provider(name: &str, field: &Field<'_>) -> Result<Provider, Invalid> {
     let mut fields = field.fields()?;
     let dialect = fields.required("dialect")?;
     if dialect.value() != "openai" {
@@ -187,9 +250,26 @@ fn read_provider(field: &Field<'_>) -> Result<Provider, Invalid> {
             Millis::from_secs(seconds.ok_or_else(|| field.invalid("must be a time from 1s to 10m, such as \"30s\""))?)
         }
     };
-    fields.finish()?;
     let base_url = base.as_str().trim_end_matches('/').to_owned();
-    Ok(Provider { base_url, secret, output_cap, timeout })
+    let price_list = match fields.optional("price_list") {
+        None => List::at(&base_url).or_else(|| List::named(name)),
+        Some(field) => read_price_list(&field)?,
+    };
+    fields.finish()?;
+    Ok(Provider { base_url, secret, output_cap, timeout, price_list })
+}
+
+fn read_price_list(field: &Field<'_>) -> Result<Option<List>, Invalid> {
+    let name = field.text(64)?;
+    if name == "none" {
+        return Ok(None);
+    }
+    List::named(name).map(Some).ok_or_else(|| {
+        // Not all: the eleven of one router would fill the screen.
+        let names = price_list::lists().map(|list| list.name).filter(|name| !name.starts_with("huggingface_"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        field.invalid(format!("must be \"none\" or a list that is built in: {names}, huggingface_…; got {name:?}"))
+    })
 }
 
 fn read_base_url(field: &Field<'_>) -> Result<Url, Invalid> {
@@ -255,25 +335,6 @@ fn read_model(field: &Field<'_>, providers: &BTreeMap<String, Provider>) -> Resu
     };
     fields.finish()?;
     Ok(Model { targets, max_output, max_input, image_tokens, file_tokens, unbounded_reserve })
-}
-
-fn read_price(field: &Field<'_>) -> Result<Price, Invalid> {
-    let rate = |field: Field<'_>| {
-        let rate = field.value().as_str().and_then(Rate::parse_usd);
-        rate.filter(|rate| rate.get() <= Rate::parse_usd("1000000").map_or(0, Rate::get)).ok_or_else(|| {
-            field.invalid(format!(
-                "must be US dollars for a million tokens as a decimal text such as \"0.15\"; got {}",
-                field.value()
-            ))
-        })
-    };
-    let mut fields = field.fields()?;
-    let input = rate(fields.required("input")?)?;
-    let output = fields.optional("output").map_or(Ok(Rate::ZERO), rate)?;
-    let cached_input = fields.optional("cached_input").map_or(Ok(input), rate)?;
-    fields.finish()?;
-    let rates = Rates { cached_input, ..Rates::flat(input, output) };
-    Ok(Price { rates, ..Price::default() })
 }
 
 #[cfg(test)]

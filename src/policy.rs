@@ -31,6 +31,8 @@ pub struct Policy {
     pub fit_min: Tokens,
     /// How long a call that is not heard of any more keeps what it reserved.
     pub lease: Millis,
+    /// What to do with a call whose price is not known.
+    pub unknown_price: UnknownPrice,
 }
 
 /// One limit: at most `max` of `what`, for each `per`, over `window`.
@@ -96,6 +98,27 @@ pub enum Disconnect {
     Abort,
     /// It is read on for its exact bill, as long as the platform allows.
     Drain,
+}
+
+/// What happens to a call that a target without a price may answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownPrice {
+    /// It is refused where a limit on money covers it; elsewhere it costs nothing.
+    Reject,
+    /// It costs the catalog's `default_price`; where there is none, it is refused as by [`UnknownPrice::Reject`].
+    Default,
+    /// It costs nothing, and its tokens are counted.
+    TrackOnly,
+}
+
+impl UnknownPrice {
+    /// Every kind, with the name it has in documents.
+    const ALL: [(&'static str, Self); 3] =
+        [("reject", Self::Reject), ("default", Self::Default), ("track_only", Self::TrackOnly)];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
 }
 
 impl What {
@@ -173,8 +196,12 @@ impl Policy {
                 )
             }
         };
+        let unknown_price = match fields.optional("unknown_price") {
+            None => UnknownPrice::Reject,
+            Some(field) => one_of(&field, &UnknownPrice::ALL)?,
+        };
         fields.finish()?;
-        Ok(Self { limits, models, on_shortfall, on_disconnect, fit_min, lease })
+        Ok(Self { limits, models, on_shortfall, on_disconnect, fit_min, lease, unknown_price })
     }
 
     /// The document that [`Policy::read`] reads as this policy, with every default written out.
@@ -186,6 +213,7 @@ impl Policy {
             "on_disconnect": self.on_disconnect,
             "fit_min": self.fit_min,
             "lease": format!("{}s", self.lease.as_secs_ceil()),
+            "unknown_price": self.unknown_price.name(),
         })
     }
 
@@ -321,10 +349,11 @@ mod tests {
             {"name": "rpm", "what": "requests", "per": "key", "models": ["*"], "window": "60s", "max": 100},
             {"name": "monthly", "what": "cost", "per": "tenant", "window": "month", "max": "25.00"},
             {"what": "concurrency", "per": "key", "max": 8}
-        ], "models": ["gpt-*"], "on_disconnect": "drain"});
+        ], "models": ["gpt-*"], "on_disconnect": "drain", "unknown_price": "track_only"});
         let policy = read(&document, Per::Tenant).unwrap();
         assert_eq!(policy.limits[1].max, Amount::new(25_000_000_000));
         assert_eq!(policy.limits[2].name, "concurrency-key");
+        assert_eq!(policy.unknown_price, UnknownPrice::TrackOnly);
         assert!(policy.allows("gpt-4o") && !policy.allows("claude"));
         assert_eq!(read(&policy.document(), Per::Tenant), Ok(policy));
     }
@@ -369,6 +398,10 @@ mod tests {
             ),
             (json!({"on_disconnect": "stay"}), "policy.on_disconnect: must be one of abort, drain"),
             (json!({"lease": "2h"}), "policy.lease: must be a time from 1s to 1h"),
+            (
+                json!({"unknown_price": "free"}),
+                "policy.unknown_price: must be one of reject, default, track_only; got \"free\"",
+            ),
         ] {
             let got = read(&document, Per::Tenant).unwrap_err();
             assert!(got.contains(problem), "{document}: {got}");

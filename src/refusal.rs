@@ -125,6 +125,16 @@ impl Refusal {
         Self { param: Some("model".to_owned()), ..refusal }
     }
 
+    /// A budget covers a call that `target` may answer, and nobody knows what that costs.
+    fn no_price(target: &str, no_default: bool) -> Self {
+        let remedy =
+            if no_default { format!("prices[{target:?}] or default_price") } else { format!("prices[{target:?}]") };
+        let message = format!(
+            "A budget covers this call, and {target} has no price. The operator sets it in the catalog: {remedy}."
+        );
+        Self::new(503, "service_unavailable_error", Some("price_unknown"), message)
+    }
+
     /// The deployment lacks `name`, a secret or a binding.
     pub fn not_set_up(name: &str, remedy: &str) -> Self {
         let message = format!("This gateway is not set up: {name} is missing. {remedy}");
@@ -176,14 +186,7 @@ impl Refusal {
                 Self::new(403, "permission_error", Some("tenant_disabled"), "This tenant was disabled by its operator.")
             }
             Denial::ModelUnknown => Self::no_model(model),
-            Denial::PriceUnknown { target } => Self::new(
-                503,
-                "service_unavailable_error",
-                Some("price_unknown"),
-                format!(
-                    "A budget covers this call, and {target} has no price. The operator sets it in the catalog: prices[{target:?}]."
-                ),
-            ),
+            Denial::PriceUnknown { target, no_default } => Self::no_price(&target, no_default),
             Denial::CallEnded => Self::no_decision(),
             Denial::Limited { blocks, affordable, asked, .. } => Self::limited(&blocks, affordable, asked),
         }

@@ -2,15 +2,16 @@
 
 use crate::catalog::{Catalog, Model, Target};
 use crate::health::{Health, Standing};
-use crate::price::Prices;
+use crate::policy::UnknownPrice;
+use crate::price::{Price, Prices};
 use crate::units::Millis;
 use crate::wire::Hop;
 
 /// A model's targets as the catalog orders them, those that rest last: health refuses nobody.
-pub fn hops(catalog: &Catalog, health: &Health, now: Millis, model: &Model) -> Vec<Hop> {
+pub fn hops(catalog: &Catalog, health: &Health, now: Millis, model: &Model, unknown: UnknownPrice) -> Vec<Hop> {
     let hop = |target: &Target| {
         let provider = catalog.providers.get(&target.provider)?;
-        let (price, priced_by) = catalog.price(target, now).unwrap_or_default();
+        let (price, priced_by) = price(catalog, target, now, unknown).unwrap_or_default();
         Some(Hop {
             target: target.name(),
             model: target.model.clone(),
@@ -31,7 +32,17 @@ pub fn hops(catalog: &Catalog, health: &Health, now: Millis, model: &Model) -> V
 ///
 /// # Errors
 /// A target without a price.
-pub fn prices(catalog: &Catalog, model: &Model, now: Millis) -> Result<Prices, String> {
-    let price = |target: &Target| catalog.price(target, now).map(|(price, _)| price).ok_or_else(|| target.name());
+pub fn prices(catalog: &Catalog, model: &Model, now: Millis, unknown: UnknownPrice) -> Result<Prices, String> {
+    let price =
+        |target: &Target| price(catalog, target, now, unknown).map(|(price, _)| price).ok_or_else(|| target.name());
     model.targets.iter().map(price).collect::<Result<Vec<_>, _>>().map(Prices)
+}
+
+/// What `target` costs and where that is written; `None`: nobody knows.
+pub fn price(catalog: &Catalog, target: &Target, now: Millis, unknown: UnknownPrice) -> Option<(Price, String)> {
+    catalog.price(target, now).or_else(|| match unknown {
+        UnknownPrice::Reject => None,
+        UnknownPrice::Default => catalog.default_price(now),
+        UnknownPrice::TrackOnly => Some((Price::default(), String::new())),
+    })
 }

@@ -19,8 +19,8 @@ pub struct Dated {
     pub price: Price,
 }
 
-/// When a price holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When a price holds; a later start is more than an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum When {
     /// At any time.
     Always,

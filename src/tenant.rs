@@ -11,7 +11,7 @@ use crate::health::{Health, Standing};
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::ledger::{self, Flushed, Found, Ledger};
 use crate::limits::{Caller, Limits, Load};
-use crate::policy::Policy;
+use crate::policy::{Policy, UnknownPrice};
 use crate::price::Prices;
 use crate::route;
 use crate::rows::{CallKey, CallRow, Change, End, State, Sums, UsageKey};
@@ -79,7 +79,7 @@ impl Tenant {
         let own = self.known(now, &ask.key, &ask.hash)?.policy.as_ref();
         let policy = own.unwrap_or(&self.config.policy);
         let (on_shortfall, fit_min) = (policy.on_shortfall, policy.fit_min);
-        let (lease, on_disconnect) = (policy.lease, policy.on_disconnect);
+        let (lease, on_disconnect, unknown) = (policy.lease, policy.on_disconnect, policy.unknown_price);
         let allowed = self.config.policy.allows(&ask.model) && policy.allows(&ask.model);
         let model = self.config.catalog.models.get(&ask.model).filter(|_| allowed).ok_or(Denial::ModelUnknown)?.clone();
         let caller = Caller { key: &ask.key, model: &ask.model };
@@ -89,12 +89,12 @@ impl Tenant {
         if let Some(row) = self.ledger.find(&ask.call) {
             let row = row.clone();
             return if row.state == State::Open {
-                Ok(self.admitted_before(&row, ask, &model))
+                Ok(self.admitted_before(&row, ask, &model, unknown))
             } else {
                 Err(Denial::CallEnded)
             };
         }
-        let prices = self.prices(now, caller, &model)?;
+        let prices = self.prices(now, caller, &model, unknown)?;
         let habit = self.habits.of(ask.key.as_str(), &ask.model, &ask.endpoint);
         let input = ask.shape.bound(&model, habit);
         let wish = Wish::of(ask, &model, habit);
@@ -130,7 +130,7 @@ impl Tenant {
         self.limits.reserve(at.millis(), now, caller, &load);
         self.ledger.insert(row.clone());
         self.changes.push(Change::Opened(row));
-        let hops = route::hops(&self.config.catalog, &self.health, now, &model);
+        let hops = route::hops(&self.config.catalog, &self.health, now, &model, unknown);
         let probed = |hop: &&Hop| self.health.standing(now, &hop.target) == Standing::Probing;
         if let Some(first) = hops.first().filter(probed) {
             self.health.probe(now, &first.target);
@@ -308,19 +308,21 @@ impl Tenant {
     }
 
     /// What a call of `model` is reckoned at: an unknown price counts as none where no budget asks.
-    fn prices(&self, now: Millis, caller: Caller<'_>, model: &Model) -> Result<Prices, Denial> {
-        match route::prices(&self.config.catalog, model, now) {
-            Err(target) if self.limits.bound_cost(caller) => Err(Denial::PriceUnknown { target }),
+    fn prices(&self, now: Millis, caller: Caller<'_>, model: &Model, unknown: UnknownPrice) -> Result<Prices, Denial> {
+        match route::prices(&self.config.catalog, model, now, unknown) {
+            Err(target) if self.limits.bound_cost(caller) => {
+                Err(Denial::PriceUnknown { target, no_default: unknown == UnknownPrice::Default })
+            }
             prices => Ok(prices.unwrap_or_default()),
         }
     }
 
     /// The answer that an ask got before: its reply was lost on the way.
-    fn admitted_before(&mut self, row: &CallRow, ask: &Ask, model: &Model) -> Admission {
+    fn admitted_before(&mut self, row: &CallRow, ask: &Ask, model: &Model, unknown: UnknownPrice) -> Admission {
         let each = Tokens::new(row.held.output.get().checked_div(ask.choices).unwrap_or(0));
         let bounded = self.limits.bound_output(Caller { key: &row.key, model: &row.model });
         let output_cap = (ask.output && bounded).then_some(each);
-        let hops = route::hops(&self.config.catalog, &self.health, self.now, model);
+        let hops = route::hops(&self.config.catalog, &self.health, self.now, model, unknown);
         let caller = Caller { key: &row.key, model: &row.model };
         let gauges = Gauges::of(self.now, self.limits.covering(self.now, caller));
         let own = self.config.keys.get(&row.key).and_then(|key| key.policy.as_ref());

@@ -117,6 +117,9 @@ pub enum Denial {
     PriceUnknown {
         /// The `provider/model` to be priced.
         target: String,
+        /// The policy asks for the catalog's default price, and it has none.
+        #[serde(default)]
+        no_default: bool,
     },
     /// Limits stand in its way.
     Limited {

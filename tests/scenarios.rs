@@ -224,6 +224,6 @@ fn a_budget_asks_for_a_price_and_a_rate_does_not() {
     play(&json!({"limits": [{"what": "requests", "window": "60s", "max": 9}]}), "0 ask a/c1 free -> ok");
     play(
         &json!({"limits": [{"what": "cost", "window": "day", "max": "1"}]}),
-        "0 ask a/c1 free -> PriceUnknown { target: \"p/free\" }",
+        "0 ask a/c1 free -> PriceUnknown { target: \"p/free\", no_default: false }",
     );
 }

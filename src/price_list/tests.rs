@@ -109,7 +109,7 @@ fn names(list: &List) -> Vec<String> {
         let text = str::from_utf8(text).unwrap();
         let name = text.replace("####-##-##", "2026-01-31").replace('#', "2");
         let end = ["-20251211", "-2025-12-11", "-20251311", "-latest", "-tts", "x", ":free"][at % 7];
-        let other = [format!("x{name}"), name.to_uppercase(), text.replace('#', "x")].swap_remove(at % 3);
+        let other = [format!("x{name}"), name.to_uppercase(), text.replace('#', "x")][at % 3].clone();
         [format!("{name}{end}"), other, text.to_owned(), name]
     });
     variants.filter(|name| !name.is_empty()).collect()
@@ -144,6 +144,8 @@ fn every_model_costs_what_the_crate_says() {
     let (times, bills) = (times.map(instant), bills());
     for (list, theirs) in lists().zip(Calculator::bundled().providers()) {
         for model in theirs.models() {
+            let is_one = list.find(model.id()).is_some_and(|listed| listed.tariff.0.len() == 1);
+            let times = if is_one { &times[..1] } else { &times };
             times.iter().for_each(|now| bills.iter().for_each(|bill| compare(&list, model.id(), bill, *now)));
         }
     }

@@ -5,6 +5,7 @@ use crate::bound::InputBound;
 use crate::limits::{Caller, Load};
 use crate::policy::Policy;
 use crate::price::{Bill, Kinds, Prices};
+use crate::route;
 use crate::rows::{CallRow, Change};
 use crate::units::{Millis, NanoUsd, Tokens};
 use crate::wire::{Amend, Amended};
@@ -59,7 +60,8 @@ impl Tenant {
         let targets = self.config.catalog.models.get(&row.model).map(|model| model.targets.as_slice());
         let answers = |target: &&crate::catalog::Target| target.name() == amend.target;
         let target = targets.unwrap_or_default().iter().find(answers);
-        let price = target.and_then(|target| self.config.catalog.price(target, row.at.millis()));
+        let (at, unknown) = (row.at.millis(), self.policy(row).unknown_price);
+        let price = target.and_then(|target| route::price(&self.config.catalog, target, at, unknown));
         let kinds = Kinds { audio_input: true, audio_output: true, cache_hour: true };
         let said = amend.usage.map(|Bill { input, .. }| input).filter(|input| *input > Tokens::ZERO);
         let ceiling = said.unwrap_or(row.held.input);

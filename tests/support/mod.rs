@@ -139,7 +139,7 @@ impl World {
 
     pub(crate) fn settle_as(&mut self, target: &str, call: &str, at: Option<CallKey>, input: u64, output: u64) {
         let bill = Bill::of(Tokens::new(input), Tokens::new(output));
-        let price = self.tenant.config().catalog.prices[target].clone();
+        let price = self.tenant.config().catalog.prices[target].at(Millis::ZERO).unwrap().price.clone();
         let end =
             End { bill, cost: price.cost(bill), status: 200, attempts: 1, target: target.to_owned(), ..End::default() };
         let settlement = Settlement { at, call: call.to_owned(), end, attempts: Vec::new() };
