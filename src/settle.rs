@@ -16,8 +16,9 @@ pub fn bill(known: Known, reckoning: &Reckoning) -> (Bill, Truth) {
 
 /// The tokens of `usage` as they are billed.
 pub fn bill_of(usage: Usage) -> Bill {
-    let Usage { input, cached_input, output } = usage;
-    Bill { cached_input, ..Bill::of(input, output) }
+    let Usage { input, cached_input, cache_write, cache_write_hour, audio_input, .. } = usage;
+    let Usage { output, reasoning, audio_output, .. } = usage;
+    Bill { input, cached_input, cache_write, cache_write_hour, audio_input, output, reasoning, audio_output }
 }
 
 #[cfg(test)]
@@ -27,7 +28,8 @@ mod tests {
 
     #[test]
     fn a_bill_rests_on_what_was_said_or_else_on_what_was_counted() {
-        let usage = Usage { input: Tokens::new(9), cached_input: Tokens::new(4), output: Tokens::new(5) };
+        let usage =
+            Usage { input: Tokens::new(9), cached_input: Tokens::new(4), output: Tokens::new(5), ..Usage::default() };
         let known = Known { usage: Some(usage), counted: Tokens::new(6), since: Tokens::ZERO };
         let reckoning = Reckoning { input: Tokens::new(7), output_max: None };
         let billed = Bill { cached_input: Tokens::new(4), ..Bill::of(Tokens::new(9), Tokens::new(5)) };

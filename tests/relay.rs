@@ -44,7 +44,8 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 fn usage(input: u64, cached: u64, output: u64) -> Option<Usage> {
-    Some(Usage { input: Tokens::new(input), cached_input: Tokens::new(cached), output: Tokens::new(output) })
+    let (input, cached_input, output) = (Tokens::new(input), Tokens::new(cached), Tokens::new(output));
+    Some(Usage { input, cached_input, output, ..Usage::default() })
 }
 
 /// Checks one fixture: the client that did not ask for usage gets `<name>.client.sse`.

@@ -51,7 +51,7 @@ fn read_dated(field: &Field<'_>, before: Option<When>) -> Result<Dated, Invalid>
             When::From(start)
         }
     };
-    fields.required("input")?;
+    field.fields()?.required("input")?;
     let base = read_rates(&mut fields)?;
     let request = fields.optional("request").map_or(Ok(NanoUsd::ZERO), |field| field.dollars())?;
     let tiers = match fields.optional("tiers") {

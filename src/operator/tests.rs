@@ -20,7 +20,10 @@ fn a_tenant_is_shown_with_every_default() {
         record.document(),
         json!({
             "object": "tenant", "id": "acme", "name": "Acme", "enabled": true,
-            "policy": {"limits": [], "models": ["*"], "on_shortfall": "fit", "on_disconnect": "abort", "fit_min": 256, "lease": "600s"},
+            "policy": {
+                "limits": [], "models": ["*"], "on_shortfall": "fit", "on_disconnect": "abort", "fit_min": 256,
+                "lease": "600s", "unknown_price": "reject"
+            },
             "created_at": "2027-01-15T08:00:00.123Z", "updated_at": "2027-01-15T08:00:00.123Z",
         })
     );

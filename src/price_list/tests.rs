@@ -1,4 +1,5 @@
 //! The compiled list against the crate that its data is from, and the shapes that are compiled.
+#![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "the crate counts in floats, of few digits")]
 
 use super::*;
 use crate::price::Bill;
@@ -36,7 +37,6 @@ fn bills() -> Vec<Bill> {
     bills
 }
 
-#[expect(clippy::cast_precision_loss, reason = "what is compared has few digits")]
 fn usage(bill: &Bill) -> Usage {
     Usage::from(
         [
@@ -84,11 +84,10 @@ fn is_untold(list: &List, model: &str, now: Millis) -> bool {
         usage.insert((*key).to_owned(), 1e6);
         (price(&usage) - price(&plain)).abs() > 1e-9
     };
-    price(&plain) == 0.0 || untold.iter().any(|key| differs(key))
+    price(&plain) == 0.0 || untold.iter().any(differs)
 }
 
 /// Compares one price: ours is a whole number of nano-dollars, rounded up.
-#[expect(clippy::cast_precision_loss, reason = "what is compared has few digits")]
 fn compare(list: &List, model: &str, bill: &Bill, now: Millis) {
     let theirs = by_the_crate(list, model, &usage(bill), now);
     let (Some(listed), Some(theirs)) = (list.find(model), theirs) else {

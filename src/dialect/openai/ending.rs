@@ -97,7 +97,8 @@ mod tests {
         );
         let unasked = Heading::read(first.as_bytes(), false).unwrap();
         assert!(unasked.finish(0).ends_with("\"finish_reason\":\"length\"}]}\n\n"));
-        let usage = Usage { input: Tokens::new(9), cached_input: Tokens::new(4), output: Tokens::new(5) };
+        let usage =
+            Usage { input: Tokens::new(9), cached_input: Tokens::new(4), output: Tokens::new(5), ..Usage::default() };
         assert_eq!(
             heading.usage(usage),
             format!(

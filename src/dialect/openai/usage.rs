@@ -2,19 +2,29 @@
 
 use crate::units::Tokens;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// The tokens of one call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The tokens of one call. Parts never say more than their whole, and do not overlap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// All that went in, cached or not.
+    /// All that went in, of every kind.
     pub input: Tokens,
-    /// The part of `input` that the provider had cached; never above it.
+    /// The part of `input` that the provider had cached.
     pub cached_input: Tokens,
-    /// All that came out, reasoning included.
+    /// The part of `input` that the provider cached now, for minutes.
+    pub cache_write: Tokens,
+    /// The part of `input` that the provider cached now, for an hour.
+    pub cache_write_hour: Tokens,
+    /// The part of `input` that is sound; cached sound is told by nobody apart, and so counts here.
+    pub audio_input: Tokens,
+    /// All that came out, of every kind.
     pub output: Tokens,
+    /// The part of `output` that was thought and not said.
+    pub reasoning: Tokens,
+    /// The part of `output` that is sound.
+    pub audio_output: Tokens,
 }
 
 /// The body is not one whole JSON object: it was cut, or never was an answer.
@@ -31,20 +41,49 @@ pub fn read_answer(body: &[u8]) -> Result<Option<Usage>, CutAnswer> {
 }
 
 impl Usage {
-    /// Reads the object `usage`. Its output is `completion_tokens`, or else what `total_tokens` has
-    /// above `prompt_tokens`: nothing for embeddings. `None` where `prompt_tokens` is no count.
+    /// Reads the object `usage`; `None` where `prompt_tokens` is no count, or `completion_tokens` is
+    /// there and is none. A part that makes no sense is left out.
+    ///
+    /// Cached tokens are parts of `prompt_tokens`, under OpenAI's names and under Anthropic's, which
+    /// LiteLLM and Databricks use so. Anthropic itself counts its own beside the prompt: they are
+    /// taken so where they are more than the prompt, or where only that adds up to `total_tokens`.
+    ///
+    /// Some providers leave what was thought out of `completion_tokens` and have it in `total_tokens`
+    /// (xAI, Gemini): output is whatever the total has above the input, where that is more. For
+    /// embeddings, which have no `completion_tokens`, that is nothing.
     pub fn read(raw: &[u8]) -> Option<Self> {
         let wire: Wire<'_> = read_object(str::from_utf8(raw).ok()?)?;
-        let input = wire.prompt_tokens.and_then(read_tokens)?;
-        let total = wire.total_tokens.and_then(read_tokens);
-        let output = match wire.completion_tokens {
+        let prompt = wire.prompt_tokens.and_then(read_tokens)?;
+        let completion = match wire.completion_tokens {
             Some(raw) if raw.get() != "null" => read_tokens(raw)?,
-            _ => total.unwrap_or_default().minus(input),
+            _ => Tokens::ZERO,
         };
-        let details = wire.prompt_tokens_details.map(RawValue::get);
-        let details: Option<Details<'_>> = details.and_then(read_object);
-        let cached = details.and_then(|details| details.cached_tokens).and_then(read_tokens);
-        Some(Self { input, cached_input: cached.unwrap_or_default().min(input), output })
+        let total = count(wire.total_tokens);
+        let (read, written) = (count(wire.cache_read_input_tokens), count(wire.cache_creation_input_tokens));
+        let beside = read.plus(written);
+        let adds_up = beside > Tokens::ZERO && total == prompt.plus(completion).plus(beside);
+        let input = if beside > prompt || adds_up { prompt.plus(beside) } else { prompt };
+        let output = completion.max(total.minus(input));
+
+        // The same tokens may be told under several names. Where the parts are more than the whole,
+        // those count first that are dearer.
+        let details: InputDetails<'_> = part(wire.prompt_tokens_details);
+        let named: Lifetimes<'_> = part(wire.cache_creation);
+        let detailed: Lifetimes<'_> = part(details.cache_creation_token_details);
+        let hour = count(named.ephemeral_1h_input_tokens).max(count(detailed.ephemeral_1h_input_tokens));
+        let written = written.max(count(details.cache_write_tokens)).max(count(details.cache_creation_tokens));
+        let cached = read.max(count(wire.cached_tokens)).max(count(details.cached_tokens));
+        let mut rest = input;
+        let audio_input = take(&mut rest, count(details.audio_tokens));
+        let cache_write_hour = take(&mut rest, hour);
+        let cache_write = take(&mut rest, written.minus(hour));
+        let cached_input = take(&mut rest, cached);
+
+        let details: OutputDetails<'_> = part(wire.completion_tokens_details);
+        let mut rest = output;
+        let audio_output = take(&mut rest, count(details.audio_tokens));
+        let reasoning = take(&mut rest, count(details.reasoning_tokens));
+        Some(Self { input, cached_input, cache_write, cache_write_hour, audio_input, output, reasoning, audio_output })
     }
 }
 
@@ -58,12 +97,65 @@ struct Wire<'a> {
     total_tokens: Option<&'a RawValue>,
     #[serde(borrow)]
     prompt_tokens_details: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Details<'a> {
+    #[serde(borrow)]
+    completion_tokens_details: Option<&'a RawValue>,
+    /// Moonshot's.
     #[serde(borrow)]
     cached_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cache_read_input_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cache_creation_input_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cache_creation: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct InputDetails<'a> {
+    #[serde(borrow)]
+    cached_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    audio_tokens: Option<&'a RawValue>,
+    /// OpenAI's and OpenRouter's.
+    #[serde(borrow)]
+    cache_write_tokens: Option<&'a RawValue>,
+    /// LiteLLM's, of the same.
+    #[serde(borrow)]
+    cache_creation_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cache_creation_token_details: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct OutputDetails<'a> {
+    #[serde(borrow)]
+    reasoning_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    audio_tokens: Option<&'a RawValue>,
+}
+
+/// What was written to the cache, by how long it is kept there.
+#[derive(Default, Deserialize)]
+struct Lifetimes<'a> {
+    #[serde(borrow)]
+    ephemeral_1h_input_tokens: Option<&'a RawValue>,
+}
+
+/// An object that is part of the usage; an empty one where it makes no sense.
+fn part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
+    raw.and_then(|raw| read_object(raw.get())).unwrap_or_default()
+}
+
+/// A count; none where it makes no sense.
+fn count(raw: Option<&RawValue>) -> Tokens {
+    raw.and_then(read_tokens).unwrap_or_default()
+}
+
+/// Takes up to `tokens` from what is left of the whole.
+fn take(rest: &mut Tokens, tokens: Tokens) -> Tokens {
+    let taken = tokens.min(*rest);
+    *rest = rest.minus(taken);
+    taken
 }
 
 /// Reads an object, and not the list of its values, which serde takes for one.
@@ -138,35 +230,98 @@ impl<'de> Deserialize<'de> for IsUsage {
 mod tests {
     use super::*;
 
+    fn answer(usage: &str) -> Result<Option<Usage>, CutAnswer> {
+        read_answer(format!(r#"{{"id":"x","choices":[{{"usage":7}}],"usage":{usage},"z":[]}}"#).as_bytes())
+    }
+
+    /// `read`: input, cached, written, written for an hour, sound; output, thought, sound.
     #[track_caller]
-    fn check(usage: &str, read: Option<(u64, u64, u64)>) {
-        let usage = format!(r#"{{"id":"x","choices":[{{"usage":7}}],"usage":{usage},"z":[]}}"#);
-        let read = read.map(|(input, cached, output)| Usage {
-            input: Tokens::new(input),
-            cached_input: Tokens::new(cached),
-            output: Tokens::new(output),
-        });
-        assert_eq!(read_answer(usage.as_bytes()), Ok(read), "{usage}");
+    fn check(usage: &str, read: ([u64; 5], [u64; 3])) {
+        let ([input, cached_input, cache_write, cache_write_hour, audio_input], [output, reasoning, audio_output]) =
+            (read.0.map(Tokens::new), read.1.map(Tokens::new));
+        let read =
+            Usage { input, cached_input, cache_write, cache_write_hour, audio_input, output, reasoning, audio_output };
+        assert_eq!(answer(usage), Ok(Some(read)), "{usage}");
     }
 
     #[test]
-    fn usage_is_read_and_garbage_is_none() {
+    fn every_part_of_a_usage_is_read() {
         check(
             r#"{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29,"prompt_tokens_details":{
-            "cached_tokens":16,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":4}}"#,
-            Some((19, 16, 10)),
+            "cached_tokens":8,"audio_tokens":5,"cache_write_tokens":3},
+            "completion_tokens_details":{"reasoning_tokens":4,"audio_tokens":2,"accepted_prediction_tokens":1}}"#,
+            ([19, 8, 3, 0, 5], [10, 4, 2]),
         );
-        check(r#"{"prompt_tokens":8,"total_tokens":8}"#, Some((8, 0, 0)));
-        check(r#"{"prompt_tokens":8,"completion_tokens":null,"total_tokens":11}"#, Some((8, 0, 3)));
-        check(r#"{"prompt_tokens":8.0,"completion_tokens":2}"#, Some((8, 0, 2)));
-        let details =
-            |raw: &str| format!(r#"{{"prompt_tokens":8,"completion_tokens":2,"prompt_tokens_details":{raw}}}"#);
-        check(&details("null"), Some((8, 0, 2)));
-        check(&details("[1]"), Some((8, 0, 2)));
-        check(&details(r#"{"cached_tokens":null}"#), Some((8, 0, 2)));
-        check(&details(r#"{"cached_tokens":-1}"#), Some((8, 0, 2)));
-        check(&details(r#"{"cached_tokens":9}"#), Some((8, 8, 2)));
-        check(&details(r#"{"cached_tokens":99999999999999999999}"#), Some((8, 8, 2)));
+        check(r#"{"prompt_tokens":8,"total_tokens":8}"#, ([8, 0, 0, 0, 0], [0; 3]));
+        check(r#"{"prompt_tokens":8,"completion_tokens":null,"total_tokens":11}"#, ([8, 0, 0, 0, 0], [3, 0, 0]));
+        check(r#"{"prompt_tokens":8.0,"completion_tokens":2}"#, ([8, 0, 0, 0, 0], [2, 0, 0]));
+    }
+
+    #[test]
+    fn cached_tokens_are_parts_of_the_prompt_unless_they_can_only_stand_beside_it() {
+        let litellm = r#"{"prompt_tokens":100,"completion_tokens":5,"total_tokens":105,"cache_read_input_tokens":60,
+            "cache_creation_input_tokens":30,"prompt_tokens_details":{"cached_tokens":60,"cache_creation_tokens":30,
+            "cache_creation_token_details":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20}}}"#;
+        check(litellm, ([100, 60, 10, 20, 0], [5, 0, 0]));
+        let anthropic = |prompt: u64, total: &str| {
+            format!(
+                r#"{{"prompt_tokens":{prompt},"completion_tokens":5{total},"cache_read_input_tokens":60,
+                "cache_creation_input_tokens":30,"cache_creation":{{"ephemeral_1h_input_tokens":30}}}}"#
+            )
+        };
+        check(&anthropic(100, ""), ([100, 60, 0, 30, 0], [5, 0, 0]));
+        check(&anthropic(90, r#","total_tokens":95"#), ([90, 60, 0, 30, 0], [5, 0, 0]));
+        check(&anthropic(100, r#","total_tokens":195"#), ([190, 60, 0, 30, 0], [5, 0, 0]));
+        check(&anthropic(10, ""), ([100, 60, 0, 30, 0], [5, 0, 0]));
+        check(&anthropic(10, r#","total_tokens":15"#), ([100, 60, 0, 30, 0], [5, 0, 0]));
+        check(r#"{"prompt_tokens":8,"completion_tokens":2,"cached_tokens":3}"#, ([8, 3, 0, 0, 0], [2, 0, 0]));
+    }
+
+    #[test]
+    fn what_was_thought_beside_the_completion_is_output() {
+        let xai = |completion: u64, total: u64| {
+            format!(
+                r#"{{"prompt_tokens":32,"completion_tokens":{completion},"total_tokens":{total},
+                "completion_tokens_details":{{"reasoning_tokens":94}}}}"#
+            )
+        };
+        check(&xai(9, 135), ([32, 0, 0, 0, 0], [103, 94, 0]));
+        check(&xai(103, 135), ([32, 0, 0, 0, 0], [103, 94, 0]));
+        check(&xai(103, 41), ([32, 0, 0, 0, 0], [103, 94, 0]));
+        let gemini = r#"{"prompt_tokens":7,"completion_tokens":20,"total_tokens":527}"#;
+        check(gemini, ([7, 0, 0, 0, 0], [520, 0, 0]));
+    }
+
+    #[test]
+    fn a_part_that_makes_no_sense_does_not_cost_the_rest() {
+        let details = |input: &str, output: &str| {
+            format!(
+                r#"{{"prompt_tokens":8,"completion_tokens":2,"total_tokens":"x","cache_creation":7,
+                "prompt_tokens_details":{input},"completion_tokens_details":{output}}}"#
+            )
+        };
+        for (input, output) in [
+            ("null", "null"),
+            ("[1]", "[1]"),
+            (r#"{"cached_tokens":null}"#, r#"{"reasoning_tokens":-1}"#),
+            (r#"{"cached_tokens":-1,"audio_tokens":"4"}"#, r#"{"reasoning_tokens":{},"audio_tokens":1.5}"#),
+            (r#"{"cached_tokens":1,"cached_tokens":2}"#, "7"),
+        ] {
+            check(&details(input, output), ([8, 0, 0, 0, 0], [2, 0, 0]));
+        }
+        check(&details(r#"{"cached_tokens":9}"#, r#"{"reasoning_tokens":3}"#), ([8, 8, 0, 0, 0], [2, 2, 0]));
+        check(&details(r#"{"cached_tokens":99999999999999999999}"#, "{}"), ([8, 8, 0, 0, 0], [2, 0, 0]));
+        check(
+            &details(
+                r#"{"cached_tokens":9,"audio_tokens":3,"cache_write_tokens":4}"#,
+                r#"{"reasoning_tokens":2,"audio_tokens":1}"#,
+            ),
+            ([8, 1, 4, 0, 3], [2, 1, 1]),
+        );
+    }
+
+    #[test]
+    fn what_is_no_usage_is_none() {
         for garbage in [
             "null",
             "7",
@@ -177,7 +332,7 @@ mod tests {
             r#"{"prompt_tokens":1.5,"completion_tokens":2}"#,
             r#"{"prompt_tokens":1,"completion_tokens":1e400}"#,
         ] {
-            check(garbage, None);
+            assert_eq!(answer(garbage), Ok(None), "{garbage}");
         }
     }
 

@@ -173,9 +173,9 @@ fn read_address(regex: &str) -> Option<Vec<String>> {
 
 /// What is inside the group that `regex` starts with, and what follows it.
 fn split_group(regex: &str) -> Option<(&str, &str)> {
-    let mut depth = 0_i32;
+    let mut depth = 0_u32;
     for (at, one) in regex.char_indices() {
-        depth = depth.checked_add(i32::from(one == '(') - i32::from(one == ')'))?;
+        depth = depth_after(depth, one);
         if depth == 0 {
             let inside = regex.get(1..at)?;
             return Some((inside.strip_prefix("?:").unwrap_or(inside), regex.get(at.checked_add(1)?..)?));
@@ -186,10 +186,19 @@ fn split_group(regex: &str) -> Option<(&str, &str)> {
 
 /// The choices of a group: what `|` parts, but not within a group of its own.
 fn split_choices(inside: &str) -> Vec<&str> {
-    let mut depth = 0_i32;
+    let mut depth = 0_u32;
     let parts = |one: char| {
-        depth = depth.saturating_add(i32::from(one == '(') - i32::from(one == ')'));
+        depth = depth_after(depth, one);
         one == '|' && depth == 0
     };
     inside.split(parts).collect()
+}
+
+/// In how many groups it is after this character.
+fn depth_after(depth: u32, one: char) -> u32 {
+    match one {
+        '(' => depth.saturating_add(1),
+        ')' => depth.saturating_sub(1),
+        _ => depth,
+    }
 }

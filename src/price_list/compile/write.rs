@@ -20,6 +20,10 @@ pub(crate) fn block(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// An amount as a mantissa and a power of ten: most are round.
 pub(crate) fn rate(out: &mut Vec<u8>, amount: u64) {
-    let power = (0..=15_u32).rev().find(|&power| amount % 10_u64.pow(power) == 0).unwrap_or(0);
-    number(out, ((amount / 10_u64.pow(power)) << 4) | u64::from(power));
+    let (mut mantissa, mut power) = (amount, 0_u8);
+    while mantissa > 0 && mantissa.is_multiple_of(10) && power < 15 {
+        mantissa /= 10;
+        power = power.saturating_add(1);
+    }
+    number(out, (mantissa << 4) | u64::from(power));
 }
