@@ -3,7 +3,7 @@
 //! No tokenizer makes more tokens than bytes, so text is bounded by its bytes. An image or a file is
 //! bounded by the most that its model makes of one, sound by its bytes, and all of it together by the
 //! model's context. What a tool of the provider's reads by itself has no bound: the model's
-//! `unbounded_reserve` is held for it.
+//! `unbounded_reserve` is held for it. What a request can be made of: [`shape`](crate::dialect::openai::shape).
 
 use crate::catalog::Model;
 use crate::habit::Habit;
@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 /// The bytes of encoded sound for one token, at the least: 8 kbit/s in base64, 32 tokens a second.
 const AUDIO_BYTES_PER_TOKEN: u64 = 32;
+
+/// What a provider may put before the tools that a request brings, to explain them: Anthropic documents up to 530.
+const TOOLS_TOKENS: u64 = 1_000;
 
 /// What a request is made of, as far as its size is concerned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +29,14 @@ pub struct Shape {
     pub files: u64,
     /// The bytes of the sound that it holds, as they are written.
     pub audio_bytes: u64,
+    /// The bytes of an answer that it predicts: what of it turns out wrong is billed as output.
+    pub prediction_bytes: u64,
+    /// It brings tools.
+    pub tools: bool,
     /// The special kinds of token that it can lead to.
     pub kinds: Kinds,
-    /// It names what its size does not bound: a tool that the provider runs, a file kept elsewhere.
+    /// It names what its size does not bound: a tool that the provider runs, a file kept elsewhere,
+    /// a service at another price.
     pub unbounded: bool,
 }
 
@@ -58,8 +66,9 @@ impl Shape {
     pub fn bound(&self, model: &Model, habit: Option<&Habit>) -> InputBound {
         let media = model.image_tokens.times(self.images).plus(model.file_tokens.times(self.files));
         let media = media.plus(Tokens::new(self.audio_bytes.div_ceil(AUDIO_BYTES_PER_TOKEN)));
+        let unseen = Tokens::new(if self.tools { TOOLS_TOKENS } else { 0 });
         let most = |tokens: Tokens| model.max_input.map_or(tokens, |max| tokens.min(max));
-        let ceiling = most(Tokens::new(self.bytes).plus(media));
+        let ceiling = most(Tokens::new(self.bytes).plus(media).plus(unseen));
         let text = habit.and_then(|habit| habit.input(self.bytes)).unwrap_or(Tokens::new(self.bytes.div_ceil(4)));
         InputBound {
             estimate: text.plus(media).min(ceiling),
@@ -67,6 +76,11 @@ impl Shape {
             kinds: self.kinds,
             reserve: if self.unbounded { model.unbounded_reserve } else { NanoUsd::ZERO },
         }
+    }
+
+    /// The most output that no cap holds back, for each answer: all of what it predicts.
+    pub const fn uncapped_output(&self) -> Tokens {
+        Tokens::new(self.prediction_bytes)
     }
 }
 
@@ -92,5 +106,7 @@ mod tests {
         assert_eq!(bound.reserve, NanoUsd::new(7));
         assert_eq!(shape.bound(&model(Some(8_000)), None).ceiling, Tokens::new(8_000));
         assert_eq!(Shape { unbounded: false, ..shape }.bound(&model(None), None).reserve, NanoUsd::ZERO);
+        let tools = Shape { tools: true, ..shape }.bound(&model(None), None);
+        assert_eq!((tools.ceiling.get(), tools.estimate), (bound.ceiling.get() + 1_000, bound.estimate));
     }
 }

@@ -21,6 +21,8 @@ pub struct Wish<'a> {
     each: Tokens,
     /// How many answers.
     choices: u64,
+    /// The output that no cap holds back, for all answers together.
+    uncapped: Tokens,
     /// Whether the client said so itself.
     capped: bool,
     /// What such calls mostly use.
@@ -50,7 +52,7 @@ impl<'a> Wish<'a> {
             None => model.output_bound(),
             Some(cap) => model.max_output.map_or(cap, |max| cap.min(max)),
         };
-        Self { each, choices: ask.choices, capped: ask.output_cap.is_some(), habit }
+        Self { each, choices: ask.choices, uncapped: ask.uncapped_output(), capped: ask.output_cap.is_some(), habit }
     }
 
     /// What of it the limits allow. Where they have less left, the cap is lowered as far as the
@@ -72,7 +74,7 @@ impl<'a> Wish<'a> {
         let Some(all) = limits.affordable_output(now, caller, input, prices, true) else {
             return self.output(wanted, Some(wanted), None);
         };
-        let affordable = self.for_each(all);
+        let affordable = self.afforded(all);
         let least = fit_min.min(wanted);
         if fits && affordable >= least && (affordable < wanted || !self.capped) {
             let each = self.modest(affordable, least);
@@ -82,7 +84,7 @@ impl<'a> Wish<'a> {
         let budgets = |limits: &mut Limits| limits.affordable_output(now, caller, input, prices, false);
         let likely_fits = || self.likely(wanted) <= all;
         if affordable >= wanted
-            || (!fits && likely_fits() && budgets(limits).is_none_or(|all| self.for_each(all) >= wanted))
+            || (!fits && likely_fits() && budgets(limits).is_none_or(|all| self.afforded(all) >= wanted))
         {
             return self.output(wanted, Some(wanted), None);
         }
@@ -95,6 +97,11 @@ impl<'a> Wish<'a> {
         let mostly = self.habit.and_then(|habit| habit.output(95)).map(|all| self.for_each(all.times(2)));
         let share = Tokens::new(affordable.get() / SHARE);
         mostly.map_or(most, |mostly| most.min(mostly.max(share).max(least)))
+    }
+
+    /// What of `all` that is left each answer may be capped at.
+    fn afforded(self, all: Tokens) -> Tokens {
+        self.for_each(all.minus(self.uncapped))
     }
 
     fn for_each(self, all: Tokens) -> Tokens {

@@ -99,7 +99,7 @@ impl Tenant {
         let input = ask.shape.bound(&model, habit);
         let wish = Wish::of(ask, &model, habit);
         let output = wish.fit(&mut self.limits, now, caller, input, &prices, (on_shortfall, fit_min));
-        let total = output.each.times(ask.choices);
+        let total = output.each.times(ask.choices).plus(ask.uncapped_output());
         let cost = prices.worst(input.ceiling, total, input.kinds).plus(input.reserve);
         let (likely_input, likely_output) = (input.estimate, output.likely);
         let load = Load { input: input.ceiling, output: total, likely_input, likely_output, cost };
@@ -319,7 +319,8 @@ impl Tenant {
 
     /// The answer that an ask got before: its reply was lost on the way.
     fn admitted_before(&mut self, row: &CallRow, ask: &Ask, model: &Model, unknown: UnknownPrice) -> Admission {
-        let each = Tokens::new(row.held.output.get().checked_div(ask.choices).unwrap_or(0));
+        let capped = row.held.output.minus(ask.uncapped_output());
+        let each = Tokens::new(capped.get().checked_div(ask.choices).unwrap_or(0));
         let bounded = self.limits.bound_output(Caller { key: &row.key, model: &row.model });
         let output_cap = (ask.output && bounded).then_some(each);
         let hops = route::hops(&self.config.catalog, &self.health, self.now, model, unknown);

@@ -53,6 +53,13 @@ pub struct Ask {
     pub choices: u64,
 }
 
+impl Ask {
+    /// The most output that no cap holds back, for all its answers together.
+    pub const fn uncapped_output(&self) -> Tokens {
+        if self.output { self.shape.uncapped_output().times(self.choices) } else { Tokens::ZERO }
+    }
+}
+
 /// A call that may go out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {

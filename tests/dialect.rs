@@ -162,6 +162,20 @@ fn splicing_changes_what_it_must_and_no_other_byte() {
 }
 
 #[test]
+fn beside_a_prediction_the_older_cap_is_added_for_openai_refuses_the_newer_there() {
+    let newer = edit("a", Some(9), CapField::MaxCompletionTokens, false);
+    for (before, after) in [
+        (r#""prediction":{}"#, r#""max_tokens":9,"prediction":{}"#),
+        (r#""prediction":null"#, r#""max_completion_tokens":9,"prediction":null"#),
+        (r#""prediction":{},"max_tokens":null"#, r#""prediction":{},"max_tokens":9"#),
+        (r#""prediction":{},"max_completion_tokens":20"#, r#""prediction":{},"max_completion_tokens":9"#),
+    ] {
+        let body = |members| format!(r#"{{{members},"model":"a"}}"#);
+        splice(&body(before), &newer, &body(after));
+    }
+}
+
+#[test]
 fn embeddings_have_no_output_to_cap() {
     let body = br#"{"model":"a","input":"x","stream":true}"#;
     let envelope = Envelope::read(Endpoint::Embeddings, body).unwrap();

@@ -50,6 +50,7 @@ fn event(
             let (key, call) = words[1].split_once('/').unwrap();
             let mut ask = world.ask(call, key, number("bytes").unwrap_or(40), number("out"));
             ask.choices = number("n").unwrap_or(1);
+            ask.shape.prediction_bytes = number("predicts").unwrap_or(0);
             if words.contains(&"free") {
                 ask.model = "free".to_owned();
             }
@@ -225,5 +226,21 @@ fn a_budget_asks_for_a_price_and_a_rate_does_not() {
     play(
         &json!({"limits": [{"what": "cost", "window": "day", "max": "1"}]}),
         "0 ask a/c1 free -> PriceUnknown { target: \"p/free\", no_default: false }",
+    );
+}
+
+#[test]
+fn what_a_call_predicts_is_held_as_output_beside_its_cap() {
+    let policy =
+        json!({"limits": [{"name": "budget", "what": "cost", "window": "lifetime", "max": "0.00114"}], "fit_min": 1});
+    play(
+        &policy,
+        "0       ask a/c1 out 100 n 2 predicts 50    -> ok
+         1       limit a/budget                      -> 0 + 640000
+         2       ask a/c2 out 100 n 2 predicts 50    -> cap 65
+         2       limit a/budget                      -> 0 + 1140000
+         3       ask a/c2 out 100 n 2 predicts 50    -> cap 65
+         4       settle c1 in 40 out 300             ->
+         5       limit a/budget                      -> 640000 + 500000",
     );
 }

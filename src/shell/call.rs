@@ -5,7 +5,6 @@ use super::object::to_json;
 use super::stream::Stream;
 use super::visit::{Answer, Visit};
 use crate::answer::{self, Verdict};
-use crate::bound::Shape;
 use crate::dialect::Endpoint;
 use crate::dialect::openai::envelope::Envelope;
 use crate::dialect::openai::reckon::{Known, Reckoning, count_answer};
@@ -55,7 +54,7 @@ impl Call {
             hash: presented.hash.clone(),
             model: envelope.model.clone(),
             endpoint: self.endpoint.name().to_owned(),
-            shape: Shape { bytes: u64::try_from(self.body.len()).unwrap_or(u64::MAX), ..Shape::default() },
+            shape: envelope.shape,
             output: self.endpoint == Endpoint::Chat,
             output_cap: client_cap(envelope),
             choices: envelope.n,

@@ -1,9 +1,12 @@
 //! What a request asks for, as far as a limit or a price depends on it.
 //!
 //! Only the top-level fields that matter are read, and where they stand is kept so that
-//! [`splice`](super::splice) can replace them. All else is checked to be JSON and left alone.
+//! [`splice`](super::splice) can replace them. [`shape`](super::shape) reads what the rest is made
+//! of; it is checked to be JSON and left alone.
 
+use super::shape;
 use super::usage::read_whole;
+use crate::bound::Shape;
 use crate::dialect::Endpoint;
 use crate::units::Tokens;
 use serde::de::{MapAccess, Visitor};
@@ -39,6 +42,8 @@ pub struct Envelope {
     pub n: u64,
     /// The end user, as the client names them.
     pub user: Option<String>,
+    /// What the request is made of, as far as its price depends on it.
+    pub shape: Shape,
     pub(super) spans: Spans,
 }
 
@@ -93,6 +98,7 @@ impl Envelope {
             max_completion_tokens: None,
             n: 1,
             user,
+            shape: shape::read(body.as_bytes()),
             spans,
         };
         match endpoint {
@@ -156,7 +162,7 @@ impl<'a> Fields<'a> {
                     self.repeated = Some(name);
                 }
                 *slot = Some(value);
-            } else if folds_to(key, name) {
+            } else if folds_to(key.chars(), name) {
                 self.misspelt = Some((key.to_owned(), name));
             }
         }
@@ -178,8 +184,8 @@ impl<'a> Fields<'a> {
 ///
 /// Such a provider would honour a `Max_Tokens` that no limit here had looked at. The long s and the
 /// Kelvin sign are the two other letters that fold to one of ASCII.
-fn folds_to(key: &str, name: &str) -> bool {
-    let folded = key.chars().map(|letter| match letter {
+pub(super) fn folds_to(key: impl Iterator<Item = char>, name: &str) -> bool {
+    let folded = key.map(|letter| match letter {
         'ſ' => 's',
         '\u{212A}' => 'k',
         _ => letter.to_ascii_lowercase(),

@@ -7,6 +7,7 @@
 use memchr::memchr2;
 
 /// A place in JSON text.
+#[derive(Clone)]
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -123,7 +124,7 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         match first {
             b'"' => self.string().map(drop)?,
-            b'{' | b'[' => self.brackets()?,
+            b'{' | b'[' => self.brackets(|_, _| Some(()))?,
             _ => {
                 let rest = self.bytes.get(start..)?;
                 let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
@@ -133,13 +134,28 @@ impl<'a> Cursor<'a> {
         self.bytes.get(start..self.at).filter(|value| !value.is_empty())
     }
 
+    /// Steps over any value, standing behind each string in it, keys too, when `each` is called with it.
+    ///
+    /// What `each` steps over must leave the brackets in balance.
+    pub(crate) fn strings(&mut self, mut each: impl FnMut(&mut Self, Text<'a>) -> Option<()>) -> Option<()> {
+        match self.peek()? {
+            b'{' | b'[' => self.brackets(each),
+            b'"' => {
+                let text = self.string()?;
+                each(self, text)
+            }
+            _ => self.value().map(drop),
+        }
+    }
+
     /// Steps over an object or an array, however deep.
-    fn brackets(&mut self) -> Option<()> {
+    fn brackets(&mut self, mut each: impl FnMut(&mut Self, Text<'a>) -> Option<()>) -> Option<()> {
         let mut depth: usize = 0;
         loop {
-            match self.peek()? {
+            match self.bytes.get(self.at)? {
                 b'"' => {
-                    self.string()?;
+                    let text = self.string()?;
+                    each(self, text)?;
                     continue;
                 }
                 b'{' | b'[' => depth = depth.saturating_add(1),

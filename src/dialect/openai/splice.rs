@@ -56,6 +56,7 @@ impl Envelope {
     ///
     /// A cap lowers each field the client gave that is above it, and is added where there is none; the
     /// older field is also added beside the newer one, which providers that want the older may ignore.
+    /// Beside a `prediction` the older one is added wherever: OpenAI refuses the newer there.
     /// Embeddings have no output to cap and no stream.
     pub fn splice(&self, body: &[u8], edit: &Edit<'_>) -> Vec<u8> {
         let mut patches = Patches::default();
@@ -81,9 +82,10 @@ impl Envelope {
         ];
         let tokens = fields.iter().filter_map(|(_, given, _)| *given).fold(cap.tokens, Tokens::min);
         let uncapped = fields.iter().all(|(_, given, _)| given.is_none());
+        let wanted = if self.shape.prediction_bytes > 0 && uncapped { CapField::MaxTokens } else { cap.field };
         for (field, given, span) in fields {
             let lower = given.is_some_and(|given| given > cap.tokens);
-            let add = given.is_none() && field == cap.field && (uncapped || field == CapField::MaxTokens);
+            let add = given.is_none() && field == wanted && (uncapped || field == CapField::MaxTokens);
             match span {
                 Some(span) if lower => patches.replace(span, cap.tokens.to_string()),
                 Some(span) if add => patches.replace(span, tokens.to_string()),

@@ -1,0 +1,393 @@
+//! What a request is made of, as far as its price depends on it: one walk that builds no values.
+//!
+//! A hard limit on money holds the most that a call can cost, so whatever can cost must be seen here.
+//! What is not understood counts as text, byte for byte, and nothing is ever taken for less.
+//!
+//! | in the request | bounded by | because |
+//! |---|---|---|
+//! | text, tools, schemas, names, keys | its bytes | no tokenizer makes more tokens than bytes of UTF-8, and JSON never writes fewer |
+//! | `tools`, `functions` | so many tokens more | a provider puts a prompt of its own before them (Anthropic documents up to 530 tokens) |
+//! | `image_url` | the model's tokens for an image | providers bill an image by its size in pixels up to a maximum, not by its bytes |
+//! | `input_audio`, wav or mp3 | the bytes of its sound | it is billed by its length: 10 tokens a second (OpenAI) to 32 (Google) |
+//! | `file` with a PDF | the model's tokens for a file | its text is packed, its pages are seen as images: bytes say nothing |
+//! | `file` with anything else | its bytes and the model's tokens for a file | a plain text is billed as one |
+//! | `modalities`, `audio` | the dearest rate of output | output that is sound has a rate of its own, and counts towards the cap |
+//! | a `ttl` longer than minutes | the dearest rate of input | Anthropic bills what it keeps for an hour at twice the input rate |
+//! | `prediction` | its bytes again, as output, `n` times | OpenAI bills what of it was wrong as output, beside what it answers |
+//! | `n` and the caps | [`Envelope`](super::envelope::Envelope) | the prompt is billed once, and output for each answer |
+//! | all else: sampling, `logprobs`, `reasoning_effort`, `metadata`, `store` … | the caps, its bytes | reasoning is output, within the cap; the rest is not billed |
+//!
+//! Without a bound, so that the model's `unbounded_reserve` is held besides, are: tools that the
+//! provider runs itself (any that is no `function` or `custom`, `web_search_options` and its kin),
+//! what is kept elsewhere (a file by its id or address, an earlier answer's sound, a cached prompt), a
+//! `service_tier` that costs more than the standard one, output that is neither text nor sound, and
+//! every content part of a type that is not known here. An image by its address is one image.
+//!
+//! Media is taken off the bytes only where every provider reads it as media: as the one `url`, `data`
+//! or `file_data` of the one member that a part's one `type` names. Providers differ in which of two
+//! like members they read, and some ignore the case of names; so a name counts however it is spelt or
+//! escaped and whatever its order, and a part that can be read in two ways keeps its bytes and has no
+//! bound.
+//!
+//! Not seen here: the few dozen tokens that some models' templates put before every conversation, and a
+//! sound whose head claims a rate far below any that is used. The model's `max_input` bounds these too.
+
+use super::names::{field, word};
+use super::skim::{Cursor, Key};
+use crate::bound::Shape;
+use memchr::memchr;
+
+/// The top-level fields that ask for something which the provider fetches, runs or keeps, or that name
+/// other models: those of OpenAI, and of those who speak as it does.
+const UNBOUNDED: [&str; 12] = [
+    "web_search_options",
+    "search_parameters",
+    "search_options",
+    "search_settings",
+    "enable_search",
+    "plugins",
+    "mcp_servers",
+    "container",
+    "previous_response_id",
+    "conversation",
+    "models",
+    "fallbacks",
+];
+/// The other top-level fields that are read.
+const BODY: [&str; 8] =
+    ["messages", "tools", "functions", "input", "modalities", "audio", "prediction", "service_tier"];
+/// The fields of a message that are read: its parts, and what names something that is kept elsewhere.
+const MESSAGE: [&str; 5] = ["content", "images", "audio", "attachments", "file_ids"];
+/// The fields of a content part that are read.
+const PART: [&str; 4] = ["type", "image_url", "input_audio", "file"];
+/// The types of part that are known: text first, then media, each in the field of its own name.
+const PARTS: [&str; 5] = ["text", "refusal", "image_url", "input_audio", "file"];
+/// The types of tool that the client runs.
+const CLIENT_TOOLS: [&str; 2] = ["function", "custom"];
+/// The service tiers that cost no more than the standard one.
+const TIERS: [&str; 6] = ["auto", "default", "flex", "scale", "on_demand", "standard_only"];
+/// The lives of cached input that are billed as short.
+const MINUTES: [&str; 2] = ["5m", "30m"];
+
+/// Reads what `body`, a valid JSON object, is made of.
+pub(super) fn read(body: &[u8]) -> Shape {
+    let mut reader = Reader::default();
+    let read = reader.body(&mut Cursor::new(body));
+    let bytes = count(body.len()).saturating_sub(if read.is_some() { reader.media_bytes } else { 0 });
+    Shape { bytes, unbounded: reader.shape.unbounded || read.is_none(), ..reader.shape }
+}
+
+#[derive(Default)]
+struct Reader {
+    shape: Shape,
+    /// The bytes that are certainly media and not text.
+    media_bytes: u64,
+}
+
+/// A content part, as far as it was read.
+#[derive(Default)]
+struct Part {
+    /// Its type; `None`: it is none of those known here.
+    kind: Option<&'static str>,
+    /// How many types it gives.
+    kinds: u32,
+    /// What media it holds.
+    media: Option<&'static str>,
+    /// How many it holds.
+    medias: u32,
+    /// The bytes of the media that is inline.
+    bytes: u64,
+    /// Whether something about its media is not known here.
+    strange: bool,
+}
+
+impl Reader {
+    fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        object(cursor, &mut |cursor, key| {
+            if field(key.name, &UNBOUNDED).is_some() {
+                return self.elsewhere(cursor);
+            }
+            match field(key.name, &BODY) {
+                Some("messages") => self.list(cursor, Self::message),
+                Some("tools") => self.list(cursor, Self::tool),
+                Some("functions") => self.list(cursor, |reader, cursor| {
+                    reader.shape.tools = true;
+                    reader.pass(cursor)
+                }),
+                Some("input") => self.input(cursor),
+                Some("modalities") => self.list(cursor, Self::modality),
+                Some("audio") => {
+                    self.shape.kinds.audio_output |= !absent(cursor);
+                    self.pass(cursor)
+                }
+                Some("prediction") => self.prediction(cursor),
+                Some("service_tier") => {
+                    self.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, &TIERS)?;
+                    self.pass(cursor)
+                }
+                _ => self.pass(cursor),
+            }
+        })
+    }
+
+    /// Steps over a list whose elements `element` steps over; anything else but nothing has no bound.
+    fn list<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        element: fn(&mut Self, &mut Cursor<'a>) -> Option<()>,
+    ) -> Option<()> {
+        if cursor.peek()? != b'[' {
+            return self.elsewhere(cursor);
+        }
+        array(cursor, &mut |cursor| element(self, cursor))
+    }
+
+    fn message(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if cursor.peek()? != b'{' {
+            return self.elsewhere(cursor);
+        }
+        object(cursor, &mut |cursor, key| match field(key.name, &MESSAGE) {
+            Some("content") => self.content(cursor),
+            Some("images") => self.list(cursor, |reader, cursor| match cursor.peek()? {
+                b'{' => reader.part(cursor),
+                _ => reader.elsewhere(cursor),
+            }),
+            Some(_) => self.elsewhere(cursor),
+            None => self.pass(cursor),
+        })
+    }
+
+    /// Steps over the content of a message: a text, parts or, as some read it, one part.
+    fn content(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        match cursor.peek()? {
+            b'"' => cursor.string().map(drop),
+            b'{' => self.part(cursor),
+            b'[' => array(cursor, &mut |cursor| match cursor.peek()? {
+                b'"' => cursor.string().map(drop),
+                b'{' => self.part(cursor),
+                _ => self.elsewhere(cursor),
+            }),
+            _ => self.elsewhere(cursor),
+        }
+    }
+
+    fn part(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        let mut part = Part::default();
+        object(cursor, &mut |cursor, key| match field(key.name, &PART) {
+            Some("type") => {
+                part.kinds = part.kinds.saturating_add(1);
+                part.kind = match cursor.peek()? {
+                    b'"' => word(cursor.string()?.raw, &PARTS),
+                    _ => self.pass(cursor).map(|()| None)?,
+                };
+                Some(())
+            }
+            Some(name) if !absent(cursor) => {
+                (part.media, part.medias) = (Some(name), part.medias.saturating_add(1));
+                match name {
+                    "image_url" => self.image(cursor, &mut part),
+                    "input_audio" => self.sound(cursor, &mut part),
+                    _ => self.file(cursor, &mut part),
+                }
+            }
+            _ => self.pass(cursor),
+        })?;
+        let is_text = matches!(part.kind, Some("text" | "refusal")) && part.medias == 0;
+        let is_media = part.kind.is_some() && part.kind == part.media && part.medias == 1;
+        if part.kinds == 1 && (is_text || is_media) && !part.strange {
+            self.media_bytes = self.media_bytes.saturating_add(part.bytes);
+        } else {
+            self.shape.unbounded = true;
+        }
+        Some(())
+    }
+
+    /// Steps over `{"url": …}`, or the bare address that some take.
+    fn image(&mut self, cursor: &mut Cursor<'_>, part: &mut Part) -> Option<()> {
+        self.shape.images = self.shape.images.saturating_add(1);
+        let mut urls: u32 = 0;
+        let mut url = |cursor: &mut Cursor<'_>| {
+            urls = urls.saturating_add(1);
+            let url = cursor.string()?.raw;
+            let remote = url.starts_with(b"http:") || url.starts_with(b"https:");
+            match inline(url) {
+                Some((head, data)) if head.starts_with(b"data:image") => part.bytes = count(data.len()),
+                _ => part.strange |= !remote,
+            }
+            Some(())
+        };
+        match cursor.peek()? {
+            b'"' => url(cursor)?,
+            b'{' => object(cursor, &mut |cursor, key| {
+                if field(key.name, &["url"]).is_some() && cursor.peek()? == b'"' {
+                    return url(cursor);
+                }
+                self.pass(cursor)
+            })?,
+            _ => self.pass(cursor)?,
+        }
+        part.strange |= urls != 1;
+        Some(())
+    }
+
+    /// Steps over `{"data": …, "format": …}`.
+    fn sound(&mut self, cursor: &mut Cursor<'_>, part: &mut Part) -> Option<()> {
+        self.shape.kinds.audio_input = true;
+        if cursor.peek()? != b'{' {
+            part.strange = true;
+            return self.pass(cursor);
+        }
+        let (mut datas, mut formats): (u32, u32) = (0, 0);
+        object(cursor, &mut |cursor, key| match field(key.name, &["data", "format"]) {
+            Some("data") if cursor.peek()? == b'"' => {
+                datas = datas.saturating_add(1);
+                let raw = cursor.string()?.raw;
+                let data = inline(raw).map_or(raw, |(_, data)| data);
+                // An address is no sound; base64 has no colon.
+                part.strange |= memchr(b':', data.get(..64).unwrap_or(data)).is_some();
+                part.bytes = count(data.len());
+                self.shape.audio_bytes = self.shape.audio_bytes.saturating_add(part.bytes);
+                Some(())
+            }
+            Some("format") => {
+                formats = formats.saturating_add(1);
+                // Others pack sound so well that its bytes do not tell how long it is.
+                part.strange |= !is_one_of(cursor, &["wav", "mp3"])?;
+                self.pass(cursor)
+            }
+            _ => self.pass(cursor),
+        })?;
+        part.strange |= (datas, formats) != (1, 1);
+        Some(())
+    }
+
+    /// Steps over `{"file_data": …, "filename": …}` or `{"file_id": …}`.
+    fn file(&mut self, cursor: &mut Cursor<'_>, part: &mut Part) -> Option<()> {
+        self.shape.files = self.shape.files.saturating_add(1);
+        if cursor.peek()? != b'{' {
+            part.strange = true;
+            return self.pass(cursor);
+        }
+        let mut datas: u32 = 0;
+        object(cursor, &mut |cursor, key| match field(key.name, &["file_data", "filename"]) {
+            Some("file_data") if cursor.peek()? == b'"' => {
+                datas = datas.saturating_add(1);
+                let raw = cursor.string()?.raw;
+                let data = inline(raw).map_or(raw, |(_, data)| data);
+                part.strange |= memchr(b':', data.get(..64).unwrap_or(data)).is_some();
+                // %PDF
+                part.bytes = if data.starts_with(b"JVBER") { count(data.len()) } else { 0 };
+                Some(())
+            }
+            Some("filename") => self.pass(cursor),
+            _ => {
+                part.strange |= !absent(cursor);
+                self.pass(cursor)
+            }
+        })?;
+        part.strange |= datas != 1;
+        Some(())
+    }
+
+    fn tool(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        self.shape.tools = true;
+        if cursor.peek()? != b'{' {
+            return self.elsewhere(cursor);
+        }
+        let (mut kinds, mut known): (u32, bool) = (0, false);
+        object(cursor, &mut |cursor, key| {
+            if field(key.name, &["type"]).is_some() {
+                kinds = kinds.saturating_add(1);
+                known = is_one_of(cursor, &CLIENT_TOOLS)?;
+            }
+            self.pass(cursor)
+        })?;
+        self.shape.unbounded |= kinds != 1 || !known;
+        Some(())
+    }
+
+    fn modality(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        self.shape.kinds.audio_output |= is_one_of(cursor, &["audio"])?;
+        self.shape.unbounded |= !is_one_of(cursor, &["text", "audio"])?;
+        self.pass(cursor)
+    }
+
+    /// Steps over what is to be embedded: texts and tokens, or what some take besides.
+    fn input(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        match cursor.peek()? {
+            b'[' => array(cursor, &mut |cursor| match cursor.peek()? {
+                b'{' => self.elsewhere(cursor),
+                b'[' => {
+                    self.shape.unbounded |= memchr(b'{', cursor.value()?).is_some();
+                    Some(())
+                }
+                _ => cursor.value().map(drop),
+            }),
+            b'{' => self.elsewhere(cursor),
+            _ => self.pass(cursor),
+        }
+    }
+
+    fn prediction(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        let (absent, start) = (absent(cursor), cursor.at());
+        self.pass(cursor)?;
+        if !absent {
+            let bytes = count(cursor.at().saturating_sub(start));
+            self.shape.prediction_bytes = self.shape.prediction_bytes.saturating_add(bytes);
+        }
+        Some(())
+    }
+
+    /// Steps over something that has no bound, unless it is nothing.
+    fn elsewhere(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        self.shape.unbounded |= !absent(cursor);
+        self.pass(cursor)
+    }
+
+    /// Steps over any value, however deep, and looks for what counts wherever it stands.
+    fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        cursor.strings(|cursor, text| {
+            match field(text.raw, &["ttl", "cached_content"]) {
+                Some(name) if cursor.eat(b':') && !absent(cursor) => match name {
+                    "ttl" => self.shape.kinds.cache_hour |= !is_one_of(cursor, &MINUTES)?,
+                    _ => self.shape.unbounded = true,
+                },
+                _ => {}
+            }
+            Some(())
+        })
+    }
+}
+
+/// Whether a string that says one of `words` comes next, in front of which the cursor stays.
+fn is_one_of(cursor: &mut Cursor<'_>, words: &[&str]) -> Option<bool> {
+    Some(cursor.peek()? == b'"' && word(cursor.clone().string()?.raw, words).is_some())
+}
+
+/// Whether `null` or `false` comes next: as good as nothing.
+fn absent(cursor: &mut Cursor<'_>) -> bool {
+    matches!(cursor.peek(), Some(b'n' | b'f'))
+}
+
+/// The two sides of the comma of a `data:` address whose data is base64.
+fn inline(url: &[u8]) -> Option<(&[u8], &[u8])> {
+    if !url.starts_with(b"data:") {
+        return None;
+    }
+    let (head, data) = url.split_at_checked(memchr(b',', url)?)?;
+    head.ends_with(b";base64").then_some((head, data.get(1..)?))
+}
+
+/// [`Cursor::object`], compiled once for all who call it here.
+fn object<'a>(cursor: &mut Cursor<'a>, member: &mut dyn FnMut(&mut Cursor<'a>, &Key<'a>) -> Option<()>) -> Option<()> {
+    cursor.object(member)
+}
+
+/// [`Cursor::array`], compiled once for all who call it here.
+fn array<'a>(cursor: &mut Cursor<'a>, element: &mut dyn FnMut(&mut Cursor<'a>) -> Option<()>) -> Option<()> {
+    cursor.array(element)
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
