@@ -5,13 +5,52 @@ import json
 import pathlib
 import subprocess
 import unittest
+import urllib.request
 
 import openai
+from openai.types.chat import completion_create_params
 
 HERE = pathlib.Path(__file__).parent
 HELLO = [{"role": "user", "content": "Hello!"}]
 TEN_WORDS = "the quick brown fox jumps over the lazy dog while "
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}]
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+EVERYTHING = {
+    "audio": {"format": "mp3", "voice": "alloy"},
+    "frequency_penalty": 0.5,
+    "function_call": "auto",
+    "functions": [{"name": "f", "parameters": SCHEMA}],
+    "logit_bias": {"1234": -100},
+    "logprobs": True,
+    "max_completion_tokens": 40,
+    "max_tokens": 40,
+    "metadata": {"purpose": "a test"},
+    "modalities": ["text", "audio"],
+    "moderation": {"model": "omni-moderation-latest"},
+    "n": 2,
+    "parallel_tool_calls": False,
+    "prediction": {"type": "content", "content": "x"},
+    "presence_penalty": -0.5,
+    "prompt_cache_key": "a-prompt",
+    "prompt_cache_options": {"mode": "explicit", "ttl": "30m"},
+    "prompt_cache_retention": "24h",
+    "reasoning_effort": "high",
+    "response_format": {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA, "strict": True}},
+    "safety_identifier": "someone",
+    "seed": 42,
+    "service_tier": "flex",
+    "stop": ["\n\n", "END"],
+    "store": True,
+    "stream_options": {"include_usage": True, "include_obfuscation": False},
+    "temperature": 0.7,
+    "tool_choice": "auto",
+    "tools": TOOLS,
+    "top_logprobs": 5,
+    "top_p": 0.9,
+    "user": "someone",
+    "verbosity": "low",
+    "web_search_options": {"search_context_size": "low"},
+}
 
 serving = None
 served = {}
@@ -77,6 +116,18 @@ class Answers(Case):
         with client.chat.completions.stream(model="weather", messages=HELLO, tools=TOOLS) as stream:
             streamed = stream.get_final_completion().choices[0].message.tool_calls[0]
         self.assertEqual((streamed.function.name, streamed.function.arguments), ("get_weather", call.function.arguments))
+
+    def test_every_parameter_passes_under_hard_limits_and_arrives_as_it_was_sent(self):
+        declared = set(completion_create_params.CompletionCreateParamsBase.__annotations__)
+        self.assertEqual(declared, {"model", "messages", *EVERYTHING}, "EVERYTHING has what the SDK knows")
+        client = self.client("capped")
+        for stream in (False, True):
+            raw = client.chat.completions.with_raw_response.create(model="chat", messages=HELLO, stream=stream, **EVERYTHING)
+            self.assertEqual(raw.status_code, 200)
+            list(raw.parse())
+            with urllib.request.urlopen(f"{served['provider_url'].removesuffix('/v1')}/__calls?call={raw.request_id}") as journal:
+                [call] = json.load(journal)["calls"]
+            self.assertEqual(call["body"], {"model": "c10", "messages": HELLO, "stream": stream, **EVERYTHING})
 
     def test_embeddings_come_through(self):
         answer = self.client().embeddings.create(model="embed", input=["one", "two"])

@@ -9,6 +9,11 @@ const rate = (window, max) => ({ name: 'requests', what: 'requests', window, max
 const keys = {};
 for (const [name, limits] of Object.entries({
   plain: [rate('60s', 1_000), { name: 'tokens', what: 'tokens', window: '60s', max: 1_000_000 }],
+  capped: [
+    { name: 'budget', what: 'cost', window: 'month', max: '5' },
+    { name: 'tokens', what: 'tokens', window: '60s', max: 1_000_000 },
+    { name: 'busy', what: 'concurrency', max: 2 },
+  ],
   exhausted: [{ name: 'budget', what: 'cost', window: 'lifetime', max: '0' }],
   once_a_day: [rate('day', 1)],
   every_2_seconds: [rate('2s', 1)],
