@@ -1,6 +1,6 @@
 // What the provider says: OpenAI's exact chat, embedding and model bodies, made from a plan. Pure: no sockets, no clock.
 //
-// Token truth: one completion token per content chunk and choice. Prompt tokens are `i<N>`, else 3 + per message 4 + a quarter of
+// Token truth: one completion token per content chunk and choice, and those that were thought (`r<N>`). Prompt tokens are `i<N>`, else 3 + per message 4 + a quarter of
 // its UTF-8 bytes: always below one per byte of the request.
 
 import { createHash } from 'node:crypto';
@@ -19,11 +19,12 @@ export function compose(plan, body) {
   const tool = plan.tool && body.messages?.at(-1)?.role !== 'tool' ? body.tools?.[0]?.function?.name ?? 'get_weather' : null;
   const pieces = tool ? TOOL_ARGUMENTS : plan.demo ? DEMO : null;
   const whole = pieces ? pieces.length : plan.chunks;
-  const tokens = Math.max(0, Math.min(whole, cap));
+  const thought = Math.min(plan.reasoning, cap);
+  const tokens = Math.max(0, Math.min(whole, cap - thought));
   const finish = tokens < whole ? 'length' : tool ? 'tool_calls' : 'stop';
   const choices = Math.max(1, body.n ?? 1);
   const prompt = plan.prompt ?? countPrompt(body);
-  return { plan, model: body.model, tool, pieces, tokens, finish, choices, prompt, cached: Math.min(plan.cached, prompt) };
+  return { plan, model: body.model, tool, pieces, tokens, thought: thought * choices, finish, choices, prompt };
 }
 
 function piece(said, at) {
@@ -45,12 +46,20 @@ function countPrompt(body) {
   return tokens;
 }
 
+/** The usage of a whole answer. Parts of the prompt overlap nowhere, and no part is above its whole. */
 export function usageOf(said) {
-  const completion = said.plan.told ?? said.tokens * said.choices;
+  const { plan, prompt, choices } = said;
+  const completion = plan.told ?? said.tokens * choices + said.thought;
+  const cached = Math.min(plan.cached, prompt);
+  const written = Math.min(plan.written, prompt - cached);
+  const audio = Math.min(plan.audioIn, prompt - cached - written);
   return {
-    prompt_tokens: said.prompt, completion_tokens: completion, total_tokens: said.prompt + completion,
-    prompt_tokens_details: { cached_tokens: said.cached, audio_tokens: 0 },
-    completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
+    prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion,
+    prompt_tokens_details: { cached_tokens: cached, audio_tokens: audio, ...(written > 0 && { cache_write_tokens: written }) },
+    completion_tokens_details: {
+      reasoning_tokens: said.thought, audio_tokens: Math.min(plan.audioOut, said.tokens) * choices,
+      accepted_prediction_tokens: 0, rejected_prediction_tokens: 0,
+    },
   };
 }
 

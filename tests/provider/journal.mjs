@@ -2,6 +2,7 @@
 //
 // A record ends in one of three ways: `completed` (all was sent), `cut` (the script cut it), `aborted` (the peer went away).
 // `completion_tokens` are those the provider bills: the chunks that were sent of a stream, all of a whole answer once it was made.
+// `usage` is what it told of them, once it was all sent; null if it told nothing, or was cut before.
 
 const RECORDS_MAX = 20_000;
 const BODY_BYTES_MAX = 64 << 20;
@@ -22,7 +23,7 @@ export class Journal {
     const call = {
       seq: this.seq, method: req.method, path, model: null, call: req.headers['x-client-request-id'] ?? null,
       authorization: null, headers: null, body: null, status: 0, chunks: 0,
-      completed: false, aborted: false, cut: false, prompt_tokens: 0, completion_tokens: 0,
+      completed: false, aborted: false, cut: false, prompt_tokens: 0, completion_tokens: 0, usage: null,
     };
     if (this.quiet) return call;
     call.authorization = req.headers.authorization ?? null;

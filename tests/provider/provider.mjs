@@ -9,7 +9,7 @@
 // script.mjs lists the words that steer a call.
 
 import { createServer } from 'node:http';
-import { compose, completion, embeddings, inputsOf, modelOf, models, stream, framed, unframed } from './answer.mjs';
+import { compose, completion, embeddings, inputsOf, modelOf, models, stream, framed, unframed, usageOf } from './answer.mjs';
 import { Journal } from './journal.mjs';
 import { Director, errorBody, invalid } from './script.mjs';
 
@@ -122,7 +122,7 @@ function answer(asked, needed, say) {
   if (typeof body.model !== 'string') return sendError(asked, 400, invalid('you must provide a model parameter'));
   call.model = body.model;
   if (body[needed] === undefined) return sendError(asked, 400, invalid(`Missing required parameter: '${needed}'.`, needed));
-  const plan = director.plan(body.model, req.headers['x-script']);
+  const plan = director.plan(body.model, req.headers['x-script'], body.metadata?.script);
   if (plan.hang) return undefined;
   if (plan.reset) {
     call.cut = true;
@@ -141,13 +141,22 @@ function chat(asked, plan, body) {
   const said = compose(plan, body);
   const created = Math.floor(Date.now() / 1000);
   call.prompt_tokens = said.prompt;
+  const usage = usageOf(said);
   if (body.stream === true) {
-    const parts = stream(said, body.stream_options?.include_usage === true, call.seq, created);
+    const tells = body.stream_options?.include_usage === true;
+    const parts = { ...stream(said, tells, call.seq, created), thought: said.thought, usage: tells && !plan.nousage ? usage : null };
+    if (plan.byte !== null) return sendBytes(asked, plan, parts.usage, 'text/event-stream', 'transfer-encoding: chunked', framesOf(parts));
     return plan.split ? sendSplit(asked, plan, parts) : sendStream(asked, plan, parts);
   }
-  call.completion_tokens = said.tokens * said.choices;
-  return sendWhole(asked, plan, completion(said, call.seq, created));
+  call.completion_tokens = usage.completion_tokens;
+  const text = completion(said, call.seq, created);
+  const told = plan.nousage ? null : usage;
+  if (plan.byte !== null) return sendBytes(asked, plan, told, 'application/json', `content-length: ${Buffer.byteLength(text)}`, Buffer.from(text));
+  return sendWhole(asked, plan, text, told);
 }
+
+/** A whole stream as it goes over the wire. */
+const framesOf = ({ opening, contents, tail }) => Buffer.concat([opening, ...contents, tail, Buffer.from('0\r\n\r\n')]);
 
 function embed(asked, plan, body) {
   if (!Array.isArray(inputsOf(body.input)) || body.input.length === 0) return sendError(asked, 400, invalid("'$.input' is invalid.", 'input'));
@@ -175,8 +184,11 @@ function sendError(asked, status, body, retryAfter = null) {
   sendJson(asked, status, JSON.stringify(body), retryAfter === null ? {} : { 'retry-after': String(retryAfter) });
 }
 
-function sendWhole(asked, plan, text) {
-  if (plan.cut === null && plan.stall === null && !plan.badjson) return sendJson(asked, 200, text);
+function sendWhole(asked, plan, text, usage = null) {
+  if (plan.cut === null && plan.stall === null && !plan.badjson) {
+    asked.call.usage = usage;
+    return sendJson(asked, 200, text);
+  }
   const bytes = Buffer.from(text);
   const half = bytes.subarray(0, bytes.length >> 1);
   if (plan.badjson) return sendJson(asked, 200, half);
@@ -188,11 +200,21 @@ function sendWhole(asked, plan, text) {
   });
 }
 
+/** Sends `plan.byte` bytes of the answer, its head included, and closes the connection as one that broke: without a reset, so that they arrive. */
+function sendBytes({ call, res }, plan, usage, type, length, content) {
+  const { socket } = res;
+  const bytes = Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n${length}\r\n\r\n`), content]);
+  call.status = 200;
+  call.cut = true;
+  if (plan.byte >= bytes.length) call.usage = usage;
+  socket.end(bytes.subarray(0, plan.byte), () => socket.destroy());
+}
+
 /** Writes one frame per turn of the event loop (or per `delay`), and no faster than the reader takes them. */
 function sendStream(asked, plan, parts) {
   const { res, call } = asked;
   const { socket } = res;
-  const { opening, contents } = parts;
+  const { opening, contents, thought } = parts;
   const until = lastChunk(plan, contents);
   head(asked, 200, 'text/event-stream; charset=utf-8', { 'cache-control': 'no-cache' });
   socket.cork();
@@ -202,12 +224,12 @@ function sendStream(asked, plan, parts) {
   const step = () => {
     if (res.destroyed) return;
     if (call.chunks === until) {
-      finishStream(asked, plan, parts.tail);
+      finishStream(asked, plan, parts);
       return;
     }
     socket.write(contents[call.chunks]);
     call.chunks += 1;
-    call.completion_tokens = call.chunks;
+    call.completion_tokens = call.chunks + thought;
     later(socket, plan.delay, step);
   };
   later(socket, plan.delay, step);
@@ -222,7 +244,7 @@ function later(socket, delay, step) {
   else setImmediate(step);
 }
 
-function finishStream(asked, plan, tail) {
+function finishStream(asked, plan, { tail, usage }) {
   const { res, journal } = asked;
   const { socket } = res;
   journal.changed();
@@ -230,6 +252,7 @@ function finishStream(asked, plan, tail) {
     asked.call.cut = true;
     socket.write('', () => socket.resetAndDestroy());
   } else if (plan.stall === null) {
+    if (plan.err === null) asked.call.usage = usage;
     socket.cork();
     socket.write(plan.err === null ? tail : framed(`data: ${JSON.stringify(errorBody(500))}\n\n`));
     res.end();
@@ -238,7 +261,8 @@ function finishStream(asked, plan, tail) {
 }
 
 /** The same bytes in pieces of `plan.split`, each its own write and its own HTTP chunk. */
-function sendSplit(asked, plan, { opening, contents, tail }) {
+function sendSplit(asked, plan, parts) {
+  const { opening, contents, tail, thought } = parts;
   const { res, call } = asked;
   const { socket } = res;
   const until = lastChunk(plan, contents);
@@ -255,10 +279,13 @@ function sendSplit(asked, plan, { opening, contents, tail }) {
       socket.write(framed(bytes.subarray(at, at + plan.split)));
       at += plan.split;
       while (ends[call.chunks] <= at) call.chunks += 1;
-      call.completion_tokens = call.chunks;
+      call.completion_tokens = call.chunks + thought;
       later(socket, plan.delay, step);
-    } else if (isFaulty(plan)) finishStream(asked, plan, null);
-    else res.end();
+    } else if (isFaulty(plan)) finishStream(asked, plan, parts);
+    else {
+      call.usage = parts.usage;
+      res.end();
+    }
   };
   step();
 }

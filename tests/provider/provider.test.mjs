@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { after, before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -110,6 +112,51 @@ test('cuts, stalls, hangs and bad JSON happen where the script says', async () =
   await stalled.body.cancel();
   await provider.until((calls) => calls.filter((call) => call.aborted).length === 2);
   assert.equal(provider.stats().aborted, 2);
+});
+
+test('parts of the usage are told as OpenAI tells them, whole and streamed, and by the request itself', async () => {
+  const words = 'c6-i100-k30-w20-ai10-r4-ao2';
+  const told = { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 };
+  const check = (usage) => {
+    assert.deepEqual({ ...usage, prompt_tokens_details: undefined, completion_tokens_details: undefined }, {
+      ...told, prompt_tokens_details: undefined, completion_tokens_details: undefined });
+    assert.deepEqual(usage.prompt_tokens_details, { cached_tokens: 30, audio_tokens: 10, cache_write_tokens: 20 });
+    assert.deepEqual([usage.completion_tokens_details.reasoning_tokens, usage.completion_tokens_details.audio_tokens], [8, 4]);
+  };
+  check((await (await chat(words, { n: 2 })).json()).usage);
+  const own = { n: 2, stream: true, stream_options: { include_usage: true }, metadata: { script: words } };
+  check((await chunksOf(await chat('m', own))).at(-1).usage);
+  const [whole, streamed] = await provider.until((calls) => calls.length === 2 && calls.every((call) => call.completed) && calls);
+  for (const call of [whole, streamed]) {
+    check(call.usage);
+    assert.deepEqual([call.prompt_tokens, call.completion_tokens], [100, 20]);
+  }
+  const capped = (await (await chat('c6-r4', { max_tokens: 3 })).json());
+  assert.deepEqual([capped.usage.completion_tokens, capped.choices[0].message.content, capped.choices[0].finish_reason], [3, '', 'length']);
+});
+
+/** All that comes over a connection that asks for one answer. */
+function rawAnswer(body) {
+  const text = JSON.stringify({ messages: HI, ...body });
+  const socket = connect({ host: '127.0.0.1', port: provider.port });
+  const parts = [];
+  socket.on('data', (part) => parts.push(part));
+  socket.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
+  return once(socket, 'close').then(() => Buffer.concat(parts));
+}
+
+test('an answer can be cut after any byte, and what was sent before arrives', async () => {
+  for (const stream of [false, true]) {
+    const ask = (bytes) => rawAnswer({ model: 'c2', stream, stream_options: { include_usage: true }, metadata: { script: `byte${bytes}` } });
+    const whole = await ask(99_999);
+    assert.match(whole.toString(), stream ? /data: \[DONE\]\n\n\r\n0\r\n\r\n$/ : /"system_fingerprint":"[^"]*"}$/);
+    assert.equal(provider.calls().at(-1).usage.completion_tokens, 2);
+    for (const bytes of [0, 1, 60, 200, whole.length - 1]) {
+      assert.equal((await ask(bytes)).length, bytes);
+      assert.equal(provider.calls().at(-1).usage, null);
+    }
+    assert.equal((await ask(whole.length)).length, whole.length);
+  }
 });
 
 test('embeddings as numbers and as base64', async () => {

@@ -1,7 +1,9 @@
-// The script language of the provider: words in a model name (or in `x-script`, or in a queued step) -> a plan for one call.
+// The script language of the provider: words in a model name (or `x-script`, `metadata.script`, a queued step) -> a plan for one call.
 //
 //   c<N>      N content chunks = N completion tokens per choice (10)   i<N>     N prompt tokens (else counted from the messages)
 //   s<N>      about N bytes of content                                 k<N>     N of the prompt tokens were cached
+//   w<N>      N of the prompt tokens were written to a cache           ai<N>    N of the prompt tokens are sound
+//   r<N>      N completion tokens per choice were thought, not said    ao<N>    N of the chunks of each choice are sound
 //   d<MS>     delay between chunks                                     l<MS>    latency before the head
 //   u<N>      the usage tells of N completion tokens, whatever came
 //   tool      answer with one tool call                                utf8     content of multi-byte words
@@ -11,26 +13,28 @@
 //   reset     connection reset before the head                         badjson  200 whose JSON stops half-way, length matching
 //   cut<N>    connection reset after N chunks (or half a JSON body)    stall<N> N chunks, then silence
 //   err<N>    N chunks, then an error event inside the stream          nodone   the stream ends without [DONE]
+//   byte<N>   the connection carries N bytes of the answer, its head included, and is closed
 //   ok        forget the faults named before                           demo     friendly text at a human pace
 //
-// Words are separated by '-' (in a header or a step also ',' or ' '), after any '/'. Unknown words mean nothing: they make names unique.
+// A request may bring words of its own in `metadata.script`, which gateways pass on. Words are separated by '-' (in a header or a step
+// also ',' or ' '), after any '/'. Unknown words mean nothing: they make names unique.
 
 const NUMBERED = {
-  c: 'chunks', i: 'prompt', k: 'cached', u: 'told', s: 'size', d: 'delay', l: 'latency', ra: 'retryAfter', split: 'split',
-  fail: 'fail', failonce: 'failOnce', flaky: 'flaky', cut: 'cut', stall: 'stall', err: 'err',
+  c: 'chunks', i: 'prompt', k: 'cached', w: 'written', ai: 'audioIn', r: 'reasoning', ao: 'audioOut', u: 'told', s: 'size', d: 'delay',
+  l: 'latency', ra: 'retryAfter', split: 'split', fail: 'fail', failonce: 'failOnce', flaky: 'flaky', cut: 'cut', stall: 'stall', err: 'err', byte: 'byte',
 };
 const FLAGS = new Set(['hang', 'reset', 'badjson', 'nousage', 'nodone', 'tool', 'utf8', 'quota', 'demo']);
 const FAULTLESS = {
-  fail: 0, failOnce: 0, flaky: 0, cut: null, stall: null, err: null, hang: false, reset: false, badjson: false, quota: false,
+  fail: 0, failOnce: 0, flaky: 0, cut: null, stall: null, err: null, byte: null, hang: false, reset: false, badjson: false, quota: false,
 };
 const DEFAULT = {
-  chunks: 10, prompt: null, cached: 0, told: null, size: 0, delay: 0, latency: 0, retryAfter: null, split: 0,
-  nousage: false, nodone: false, tool: false, utf8: false, demo: false, ...FAULTLESS,
+  chunks: 10, prompt: null, cached: 0, written: 0, audioIn: 0, reasoning: 0, audioOut: 0, told: null, size: 0, delay: 0,
+  latency: 0, retryAfter: null, split: 0, nousage: false, nodone: false, tool: false, utf8: false, demo: false, ...FAULTLESS,
 };
 const REMEMBERED = 2_000;
 const plans = new Map();
 
-/** The plan of a call: what its model name says, overlaid by each of `overlays` (queued step, then header). */
+/** The plan of a call: what its model name says, overlaid by each of `overlays` (the request's own, queued step, then header). */
 export function planOf(model, ...overlays) {
   const key = [model, ...overlays].join('\n');
   let plan = plans.get(key);
@@ -65,9 +69,9 @@ export class Director {
     return waiting.length;
   }
 
-  plan(model, header) {
+  plan(model, header, own) {
     const step = this.#steps.size > 0 ? this.#take(model) ?? this.#take('*') ?? '' : '';
-    return planOf(model, step, header ?? '');
+    return planOf(model, own ?? '', step, header ?? '');
   }
 
   #take(model) {
