@@ -15,6 +15,7 @@ import { Director, errorBody, invalid } from './script.mjs';
 
 const KEEP_ALIVE_MS = 600_000;
 const BACKLOG = 4_096;
+const LINE_END = 2; // bytes behind the content of an HTTP chunk
 
 export async function startProvider({ port = 0 } = {}) {
   const journal = new Journal();
@@ -145,18 +146,16 @@ function chat(asked, plan, body) {
   if (body.stream === true) {
     const tells = body.stream_options?.include_usage === true;
     const parts = { ...stream(said, tells, call.seq, created), thought: said.thought, usage: tells && !plan.nousage ? usage : null };
-    if (plan.byte !== null) return sendBytes(asked, plan, parts.usage, 'text/event-stream', 'transfer-encoding: chunked', framesOf(parts));
+    if (plan.byte !== null) return sendBytes(asked, plan, parts);
     return plan.split ? sendSplit(asked, plan, parts) : sendStream(asked, plan, parts);
   }
   call.completion_tokens = usage.completion_tokens;
   const text = completion(said, call.seq, created);
   const told = plan.nousage ? null : usage;
-  if (plan.byte !== null) return sendBytes(asked, plan, told, 'application/json', `content-length: ${Buffer.byteLength(text)}`, Buffer.from(text));
+  if (plan.byte !== null) return sendBytes(asked, plan, { text, usage: told });
   return sendWhole(asked, plan, text, told);
 }
 
-/** A whole stream as it goes over the wire. */
-const framesOf = ({ opening, contents, tail }) => Buffer.concat([opening, ...contents, tail, Buffer.from('0\r\n\r\n')]);
 
 function embed(asked, plan, body) {
   if (!Array.isArray(inputsOf(body.input)) || body.input.length === 0) return sendError(asked, 400, invalid("'$.input' is invalid.", 'input'));
@@ -200,13 +199,27 @@ function sendWhole(asked, plan, text, usage = null) {
   });
 }
 
-/** Sends `plan.byte` bytes of the answer, its head included, and closes the connection as one that broke: without a reset, so that they arrive. */
-function sendBytes({ call, res }, plan, usage, type, length, content) {
+/**
+ * Sends `plan.byte` bytes of the answer, its head included, and closes the connection as one that broke: without a reset, so that they
+ * arrive. Of a stream a chunk counts as sent when its event is.
+ */
+function sendBytes({ call, res }, plan, { text, opening, contents = [], tail, usage, thought = 0 }) {
   const { socket } = res;
-  const bytes = Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n${length}\r\n\r\n`), content]);
+  const [type, length] = text === undefined
+    ? ['text/event-stream', 'transfer-encoding: chunked'] : ['application/json', `content-length: ${Buffer.byteLength(text)}`];
+  const head = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n${length}\r\n\r\n`);
+  const content = text === undefined ? [opening, ...contents, tail, Buffer.from('0\r\n\r\n')] : [Buffer.from(text)];
+  const bytes = Buffer.concat([head, ...content]);
   call.status = 200;
   call.cut = true;
-  if (plan.byte >= bytes.length) call.usage = usage;
+  let end = head.length + content[0].length; // in the end: of what tells the usage
+  if (text === undefined) {
+    call.chunks = contents.filter((frame) => (end += frame.length) - LINE_END <= plan.byte).length;
+    call.completion_tokens = call.chunks + thought;
+    const done = tail.indexOf('data: [DONE]');
+    end += done < 0 ? tail.length - LINE_END : done;
+  }
+  if (plan.byte >= end) call.usage = usage;
   socket.end(bytes.subarray(0, plan.byte), () => socket.destroy());
 }
 

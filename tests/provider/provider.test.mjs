@@ -151,11 +151,18 @@ test('an answer can be cut after any byte, and what was sent before arrives', as
     const whole = await ask(99_999);
     assert.match(whole.toString(), stream ? /data: \[DONE\]\n\n\r\n0\r\n\r\n$/ : /"system_fingerprint":"[^"]*"}$/);
     assert.equal(provider.calls().at(-1).usage.completion_tokens, 2);
-    for (const bytes of [0, 1, 60, 200, whole.length - 1]) {
+    const told = stream ? whole.indexOf('data: [DONE]') : whole.length; // the usage is told once so many bytes have come
+    for (const bytes of [0, 1, 60, 200, told - 1, told]) {
       assert.equal((await ask(bytes)).length, bytes);
-      assert.equal(provider.calls().at(-1).usage, null);
+      assert.equal(provider.calls().at(-1).usage?.completion_tokens, bytes === told ? 2 : undefined);
     }
     assert.equal((await ask(whole.length)).length, whole.length);
+    if (!stream) continue;
+    const first = whole.indexOf('the ');
+    await ask(whole.indexOf('\n\n', first) + 1);
+    assert.equal(provider.calls().at(-1).chunks, 0);
+    await ask(whole.indexOf('\n\n', first) + 2);
+    assert.deepEqual([provider.calls().at(-1).chunks, provider.calls().at(-1).completion_tokens], [1, 1]);
   }
 });
 

@@ -35,9 +35,9 @@ export async function eventually(what, probe) {
 }
 
 /** What `promise` gives, if it comes while there is patience; `state` tells what there was instead. */
-export async function inTime(what, promise, state = () => '') {
+export async function inTime(what, promise, state = () => '', patience = PATIENCE_MS) {
   const waited = new AbortController();
-  const late = pause(PATIENCE_MS, undefined, { signal: waited.signal }).then(() => {
+  const late = pause(patience, undefined, { signal: waited.signal }).then(() => {
     throw new Error(`in vain: ${what} ${state()}`);
   });
   return Promise.race([promise, late]).finally(() => {

@@ -1,0 +1,128 @@
+// Bills are exact: over 10,000 calls of every kind, each row of the ledger is what the provider's own journal says, to the nano-dollar, by
+// arithmetic that has nothing in common with the gateway's.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { inTime, nanoOf, startWorld } from './support.mjs';
+import { MODELS, PRICES, costOf, jobsOf, partsOf } from './bills/jobs.mjs';
+import { Clients } from './bills/clients.mjs';
+
+const CALLS = 10_000;
+const CONNECTIONS = 64;
+const KEYS = 3;
+const SEED = Number(process.env.BILLS_SEED ?? 20_261_117);
+const POLICY = {
+  limits: [
+    { name: 'cost', what: 'cost', per: 'tenant', window: 'lifetime', max: '1000000' },
+    { name: 'input', what: 'input_tokens', per: 'tenant', window: 'month', max: 1e12 },
+    { name: 'output', what: 'output_tokens', per: 'tenant', window: '1h', max: 1e12 },
+    { name: 'busy', what: 'concurrency', per: 'tenant', max: 1_000 },
+  ],
+};
+
+let world;
+let tenant;
+let keys;
+before(async () => {
+  world = await startWorld();
+  const scripted = { dialect: 'openai', base_url: `${world.provider.url}/v1` };
+  const targets = (names) => ({ targets: names.map((model) => ({ provider: 'scripted', model })) });
+  await world.admin('PUT', '/catalog', {
+    providers: { scripted },
+    models: Object.fromEntries(Object.entries(MODELS).map(([name, names]) => [name, targets(names)])),
+    prices: Object.fromEntries(Object.entries(PRICES).map(([name, price]) => [`scripted/${name}`, price])),
+  });
+  tenant = await world.tenant('bills', POLICY);
+  keys = [tenant, ...(await Promise.all(Array.from({ length: KEYS - 1 }, () => tenant.newKey())))];
+});
+after(() => world.stop());
+
+/** What the provider saw, by call: its attempts in their order. */
+function journal() {
+  const attempts = new Map();
+  for (const call of world.provider.calls()) attempts.set(call.call, [...(attempts.get(call.call) ?? []), call]);
+  return attempts;
+}
+
+/** What a row must say where the provider told its usage: tokens by kind, and the bill. */
+function reported(usage, model) {
+  const { prompt_tokens: input, completion_tokens: output } = usage;
+  return { truth: 'reported', input, output, cached_input: usage.prompt_tokens_details.cached_tokens, parts: partsOf(usage, PRICES[model]), cost: costOf(usage, PRICES[model]) };
+}
+
+const shown = (row) => ({
+  truth: row.truth, input: row.input, output: row.output, cached_input: row.cached_input, parts: row.parts, cost: BigInt(row.cost),
+});
+
+/** Holds one row against what the provider made of its call. */
+function checkRow(row, attempts, { kind, pieces }) {
+  const at = `${kind}, ${row.model}: ${JSON.stringify(row)}`;
+  assert.equal(row.state, 'settled', at);
+  assert.equal(row.attempts, attempts.length, at);
+  const answered = attempts.at(-1);
+  if (row.status !== 200) {
+    assert.ok(['fails', 'refused', 'cut'].includes(kind), at);
+    return assert.deepEqual([row.input, row.output, row.cost, row.truth], [0, 0, 0, 'reported'], at);
+  }
+  assert.equal(row.target, `scripted/${answered.model}`, at);
+  if (row.truth === 'reported') {
+    assert.ok(answered.usage, `${at} was never told`);
+    return assert.deepEqual(shown(row), reported(answered.usage, answered.model), at);
+  }
+  assert.equal(row.truth, 'counted', at);
+  assert.ok(answered.usage === null || kind === 'left', `${at} was told ${JSON.stringify(answered.usage)}`);
+  assert.ok(row.input > 0 && row.output <= Math.max(answered.completion_tokens, row.held_output), at);
+  const counted = { prompt_tokens: row.input, completion_tokens: row.output };
+  assert.equal(BigInt(row.cost), costOf(counted, PRICES[answered.model]), at);
+  if (answered.body.stream) assert.ok(row.output >= pieces && row.output <= answered.chunks, `${at}: ${pieces} of ${answered.chunks} pieces came`);
+  if (answered.body.stream && kind === 'untold') assert.equal(row.output, answered.chunks, at);
+  return assert.ok(row.cost > 0 || answered.model === 'free', `${at} is for nothing`);
+}
+
+/** Sums of rows in the words of GET /v1/usage, by `name`. */
+function sumsBy(rows, name) {
+  const sums = {};
+  for (const row of rows) {
+    const sum = (sums[row[name]] ??= { calls: 0, failed: 0, input_tokens: 0, cached_input_tokens: 0, output_tokens: 0, cost: 0n });
+    sum.calls += 1;
+    sum.failed += row.status === 200 ? 0 : 1;
+    sum.input_tokens += row.input;
+    sum.cached_input_tokens += row.cached_input;
+    sum.output_tokens += row.output;
+    sum.cost += BigInt(row.cost);
+  }
+  return sums;
+}
+
+const exact = ({ cost, ...sums }) => ({ ...sums, cost: BigInt(nanoOf(cost)) });
+const exactAll = (parts) => Object.fromEntries(Object.entries(parts).map(([name, sums]) => [name, exact(sums)]));
+
+test(`${CALLS} mixed calls are billed to the nano-dollar what the provider made (seed ${SEED})`, async (context) => {
+  const jobs = jobsOf(SEED, CALLS);
+  world.provider.script('primary', jobs.steps);
+  const clients = new Clients(world.url, keys.map(({ key }) => key), CONNECTIONS);
+  const seen = await inTime('all calls are answered', clients.run(jobs.calls), () => clients.state(), 120_000);
+  const rows = await tenant.settled();
+  const attempts = journal();
+
+  assert.deepEqual(rows.map(({ call }) => call).toSorted(), [...attempts.keys()].toSorted(), 'each call has one row, and no row has none');
+  for (const [call, { status }] of seen) if (status === 200) assert.ok(attempts.has(call), `${call} was answered by nobody`);
+  const told = {};
+  for (const row of rows) {
+    const client = seen.get(row.call) ?? { kind: 'left', pieces: 0 }; // who left before the head came knows no name
+    checkRow(row, attempts.get(row.call), client);
+    const name = `${client.kind} ${row.status} ${row.truth}`;
+    told[name] = (told[name] ?? 0) + 1;
+  }
+  assert.ok(rows.length >= CALLS);
+
+  const { limits, periods } = await tenant.usage();
+  const { total, models, keys: byKey } = periods.lifetime;
+  const all = sumsBy(rows.map((row) => ({ ...row, all: 'all' })), 'all').all;
+  assert.deepEqual(exact(total), all);
+  assert.deepEqual(exactAll(models), sumsBy(rows, 'model'));
+  assert.deepEqual(exactAll(byKey), sumsBy(rows, 'key'));
+  assert.deepEqual([nanoOf(limits.cost.used), limits.input.used, limits.output.used], [Number(all.cost), all.input_tokens, all.output_tokens]);
+  assert.ok(Object.values(limits).every(({ held }) => Number(held) === 0), 'nothing is held');
+  context.diagnostic(`${rows.length} rows, ${world.provider.calls().length} attempts, $${total.cost} in all: ${JSON.stringify(told)}`);
+});
