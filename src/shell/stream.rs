@@ -15,7 +15,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
-/// How long a stream of which nothing new comes is not spoken of, at the most; and how often in a lease it is, at the least.
+/// How long nothing is said of a stream of which nothing new comes, at the most; and how often in its
+/// lease something is, at the least.
 const SILENCE_MAX: Millis = Millis::from_secs(60);
 const REPORTS_MIN: u64 = 3;
 
@@ -96,7 +97,8 @@ impl Visit {
         admission.is_some_and(|admission| admission.on_disconnect == Disconnect::Drain)
     }
 
-    /// How far the stream has come, for the tenant's object, `ms` after this was last asked; empty where that is no news.
+    /// How far the stream has come, for the tenant's object, `ms` after this was last asked; empty where
+    /// that is no news.
     pub fn progress(&self, ms: u32) -> String {
         let amend = self.call.as_ref().and_then(|call| call.progress(&self.id, Millis::new(ms.into())));
         amend.map(|amend| to_json(&amend)).unwrap_or_default()
