@@ -5,7 +5,7 @@ scripts/setup.sh
 wasm_env
 export WASM_BINDGEN_BIN=$ROOT/.tools/bin/wasm-bindgen WASM_OPT_BIN=$ROOT/node_modules/.bin/wasm-opt ESBUILD_BIN=$ROOT/node_modules/.bin/esbuild
 
-sources() { { find src scripts/build.sh .cargo Cargo.toml Cargo.lock tools.env -type f; find .tools -maxdepth 1 -name wasm.env; } | LC_ALL=C sort | xargs cksum | cksum; }
+sources() { { find src build.rs scripts/build.sh .cargo Cargo.toml Cargo.lock tools.env -type f; find .tools -maxdepth 1 -name wasm.env; } | LC_ALL=C sort | xargs cksum | cksum; }
 
 if command -v flock >/dev/null; then
   exec 8>.tools/build.lock

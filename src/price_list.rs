@@ -13,6 +13,7 @@ mod table;
 use crate::pattern::Pattern;
 use crate::tariff::Tariff;
 use crate::units::Tokens;
+use chrono::NaiveDate;
 use table::Table;
 
 /// Where the prices come from: `genai-prices:` and its version.
@@ -60,9 +61,9 @@ impl List {
 
     /// What the list says of the provider's `model`; `None`: it has no price for it.
     ///
-    /// Large and small letters are the same, and so are `-20251211` and `-2025-12-11`.
+    /// Large and small letters (of ASCII) are the same, and so are `-20251211` and `-2025-12-11`.
     pub fn find(&self, model: &str) -> Option<Listed> {
-        let model = model.to_lowercase();
+        let model = model.to_ascii_lowercase();
         let found = self.find_here_or_there(&model);
         let found = found.or_else(|| self.find_here_or_there(&spread_dates(&model)?))?;
         (!found.tariff.0.is_empty()).then_some(found)
@@ -139,17 +140,24 @@ fn spread_dates(model: &str) -> Option<String> {
         spread.push('-');
         rest = tail;
         if let Some((date, after)) = tail.split_at_checked(8)
-            && date.bytes().all(|byte| byte.is_ascii_digit())
-            && date.starts_with("20")
             && (after.is_empty() || after.starts_with(['-', ':']))
-            && let Ok(date) = chrono::NaiveDate::parse_from_str(date, "%Y%m%d")
+            && let Some((year, month, day)) = split_date(date)
         {
-            spread.push_str(&date.to_string());
+            spread.extend([year, "-", month, "-", day]);
             rest = after;
         }
     }
     spread.push_str(rest);
     (spread != model).then_some(spread)
+}
+
+/// The parts of a date of this century such as `20251211`.
+fn split_date(date: &str) -> Option<(&str, &str, &str)> {
+    let plain = date.starts_with("20") && date.bytes().all(|byte| byte.is_ascii_digit());
+    let (year, rest) = date.split_at_checked(4).filter(|_| plain)?;
+    let (month, day) = rest.split_at_checked(2)?;
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)?;
+    Some((year, month, day))
 }
 
 #[cfg(test)]

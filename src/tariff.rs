@@ -60,15 +60,18 @@ impl When {
 
     /// What says in a ledger row which of several prices held: `@2026-10-19`, `@01:00:00Z`, or nothing.
     pub fn suffix(self) -> String {
-        let instant = |millis: u64| DateTime::from_timestamp_millis(i64::try_from(millis).ok()?);
         match self {
             Self::Always => String::new(),
-            Self::From(start) => instant(start.get()).map_or_else(String::new, |start| {
-                let text = start.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            Self::From(start) => {
+                let start = i64::try_from(start.get()).ok().and_then(DateTime::from_timestamp_millis);
+                let text = start.map(|start| start.to_rfc3339_opts(SecondsFormat::Millis, true)).unwrap_or_default();
+                let text = text.strip_suffix(".000Z").map_or(text.clone(), |text| format!("{text}Z"));
                 format!("@{}", text.strip_suffix("T00:00:00Z").unwrap_or(&text))
-            }),
-            Self::Daily(from, _) => instant(from.saturating_mul(1_000))
-                .map_or_else(String::new, |from| from.format("@%H:%M:%SZ").to_string()),
+            }
+            Self::Daily(from, _) => {
+                let (hour, minute, second) = (from / 3_600, (from / 60) % 60, from % 60);
+                format!("@{hour:02}:{minute:02}:{second:02}Z")
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The tokens a provider says a call used.
 
+use super::skim::Cursor;
 use crate::units::Tokens;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -52,103 +53,77 @@ impl Usage {
     /// (xAI, Gemini): output is whatever the total has above the input, where that is more. For
     /// embeddings, which have no `completion_tokens`, that is nothing.
     pub fn read(raw: &[u8]) -> Option<Self> {
-        let wire: Wire<'_> = read_object(str::from_utf8(raw).ok()?)?;
-        let prompt = wire.prompt_tokens.and_then(read_tokens)?;
-        let completion = match wire.completion_tokens {
-            Some(raw) if raw.get() != "null" => read_tokens(raw)?,
-            _ => Tokens::ZERO,
-        };
-        let total = count(wire.total_tokens);
-        let (read, written) = (count(wire.cache_read_input_tokens), count(wire.cache_creation_input_tokens));
+        let [prompt, completion, total, details, said, cached, read, written, lifetimes] = members(
+            raw,
+            [
+                "prompt_tokens",
+                "completion_tokens",
+                "total_tokens",
+                "prompt_tokens_details",
+                "completion_tokens_details",
+                "cached_tokens",
+                "cache_read_input_tokens",
+                "cache_creation_input_tokens",
+                "cache_creation",
+            ],
+        );
+        let prompt = read_tokens(prompt)?;
+        let completion = if matches!(completion, b"" | b"null") { Tokens::ZERO } else { read_tokens(completion)? };
+        let (total, read, written) = (count(total), count(read), count(written));
         let beside = read.plus(written);
         let adds_up = beside > Tokens::ZERO && total == prompt.plus(completion).plus(beside);
         let input = if beside > prompt || adds_up { prompt.plus(beside) } else { prompt };
         let output = completion.max(total.minus(input));
 
-        // The same tokens may be told under several names. Where the parts are more than the whole,
-        // those count first that are dearer.
-        let details: InputDetails<'_> = part(wire.prompt_tokens_details);
-        let named: Lifetimes<'_> = part(wire.cache_creation);
-        let detailed: Lifetimes<'_> = part(details.cache_creation_token_details);
-        let hour = count(named.ephemeral_1h_input_tokens).max(count(detailed.ephemeral_1h_input_tokens));
-        let written = written.max(count(details.cache_write_tokens)).max(count(details.cache_creation_tokens));
-        let cached = read.max(count(wire.cached_tokens)).max(count(details.cached_tokens));
+        // The same tokens may be told under several names: Moonshot's and OpenAI's, LiteLLM's and
+        // Anthropic's. Where the parts are more than the whole, those count first that are dearer.
+        let names = [
+            "cached_tokens",
+            "audio_tokens",
+            "cache_write_tokens",
+            "cache_creation_tokens",
+            "cache_creation_token_details",
+        ];
+        let [also_cached, audio, also_written, created, also_lifetimes] = members(details, names);
+        let hour = kept_an_hour(lifetimes).max(kept_an_hour(also_lifetimes));
+        let written = written.max(count(also_written)).max(count(created));
+        let cached = read.max(count(cached)).max(count(also_cached));
         let mut rest = input;
-        let audio_input = take(&mut rest, count(details.audio_tokens));
+        let audio_input = take(&mut rest, count(audio));
         let cache_write_hour = take(&mut rest, hour);
         let cache_write = take(&mut rest, written.minus(hour));
         let cached_input = take(&mut rest, cached);
 
-        let details: OutputDetails<'_> = part(wire.completion_tokens_details);
+        let [thought, audio] = members(said, ["reasoning_tokens", "audio_tokens"]);
         let mut rest = output;
-        let audio_output = take(&mut rest, count(details.audio_tokens));
-        let reasoning = take(&mut rest, count(details.reasoning_tokens));
+        let audio_output = take(&mut rest, count(audio));
+        let reasoning = take(&mut rest, count(thought));
         Some(Self { input, cached_input, cache_write, cache_write_hour, audio_input, output, reasoning, audio_output })
     }
 }
 
-#[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    prompt_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    completion_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    total_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    prompt_tokens_details: Option<&'a RawValue>,
-    #[serde(borrow)]
-    completion_tokens_details: Option<&'a RawValue>,
-    /// Moonshot's.
-    #[serde(borrow)]
-    cached_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_read_input_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_creation_input_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_creation: Option<&'a RawValue>,
+/// The values of these members of `object` as they are written; empty where there is none.
+fn members<'a, const N: usize>(object: &'a [u8], names: [&str; N]) -> [&'a [u8]; N] {
+    let mut values = [&b""[..]; N];
+    // What is no object, or only half of one, has what was found in it.
+    let _ = Cursor::new(object).object(|cursor, key| {
+        let value = cursor.value()?;
+        let known = names.iter().zip(&mut values).find(|(name, _)| name.as_bytes() == key.name);
+        known.into_iter().for_each(|(_, known)| *known = value);
+        Some(())
+    });
+    values
 }
 
-#[derive(Default, Deserialize)]
-struct InputDetails<'a> {
-    #[serde(borrow)]
-    cached_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    audio_tokens: Option<&'a RawValue>,
-    /// OpenAI's and OpenRouter's.
-    #[serde(borrow)]
-    cache_write_tokens: Option<&'a RawValue>,
-    /// LiteLLM's, of the same.
-    #[serde(borrow)]
-    cache_creation_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_creation_token_details: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-struct OutputDetails<'a> {
-    #[serde(borrow)]
-    reasoning_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    audio_tokens: Option<&'a RawValue>,
-}
-
-/// What was written to the cache, by how long it is kept there.
-#[derive(Default, Deserialize)]
-struct Lifetimes<'a> {
-    #[serde(borrow)]
-    ephemeral_1h_input_tokens: Option<&'a RawValue>,
-}
-
-/// An object that is part of the usage; an empty one where it makes no sense.
-fn part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
-    raw.and_then(|raw| read_object(raw.get())).unwrap_or_default()
+/// Of what was written to a cache, that which is kept for an hour.
+fn kept_an_hour(lifetimes: &[u8]) -> Tokens {
+    let [hour] = members(lifetimes, ["ephemeral_1h_input_tokens"]);
+    count(hour)
 }
 
 /// A count; none where it makes no sense.
-fn count(raw: Option<&RawValue>) -> Tokens {
-    raw.and_then(read_tokens).unwrap_or_default()
+fn count(raw: &[u8]) -> Tokens {
+    read_tokens(raw).unwrap_or_default()
 }
 
 /// Takes up to `tokens` from what is left of the whole.
@@ -158,13 +133,8 @@ fn take(rest: &mut Tokens, tokens: Tokens) -> Tokens {
     taken
 }
 
-/// Reads an object, and not the list of its values, which serde takes for one.
-fn read_object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
-}
-
-fn read_tokens(raw: &RawValue) -> Option<Tokens> {
-    read_whole(raw.get()).map(Tokens::new)
+fn read_tokens(raw: &[u8]) -> Option<Tokens> {
+    read_whole(str::from_utf8(raw).ok()?).map(Tokens::new)
 }
 
 /// The whole number that the JSON number `text` is, held down to `u64::MAX`; `None` for one below
@@ -305,7 +275,7 @@ mod tests {
             ("[1]", "[1]"),
             (r#"{"cached_tokens":null}"#, r#"{"reasoning_tokens":-1}"#),
             (r#"{"cached_tokens":-1,"audio_tokens":"4"}"#, r#"{"reasoning_tokens":{},"audio_tokens":1.5}"#),
-            (r#"{"cached_tokens":1,"cached_tokens":2}"#, "7"),
+            (r#"{"cached_tokens":{"cached_tokens":2}}"#, "7"),
         ] {
             check(&details(input, output), ([8, 0, 0, 0, 0], [2, 0, 0]));
         }
