@@ -15,6 +15,7 @@ mod support;
 use serde_json::{Value, json};
 use support::{START, World};
 use tollgate::limits::Cause;
+use tollgate::price::Price;
 use tollgate::units::{Millis, Tokens};
 use tollgate::wire::Denial;
 
@@ -243,4 +244,32 @@ fn what_a_call_predicts_is_held_as_output_beside_its_cap() {
          4       settle c1 in 40 out 300             ->
          5       limit a/budget                      -> 640000 + 500000",
     );
+}
+
+#[test]
+fn an_unknown_price_does_what_the_keys_policy_says_or_else_the_tenants() {
+    let budget =
+        |unknown: &str| json!({"limits": [{"what": "cost", "window": "day", "max": "1"}], "unknown_price": unknown});
+    for (tenant, key, missing) in [
+        ("reject", None, Some(false)),
+        ("default", None, Some(true)),
+        ("track_only", None, None),
+        ("reject", Some("track_only"), None),
+        ("track_only", Some("default"), Some(true)),
+    ] {
+        let key = key.map(|unknown| json!({ "unknown_price": unknown }));
+        let mut world = World::new(&budget(tenant), key.as_ref());
+        let mut ask = world.ask("c1", "a", 40, None);
+        ask.model = "free".to_owned();
+        let got = world.admit(&ask);
+        match missing {
+            None => {
+                let hop = &got.unwrap().hops[0];
+                assert_eq!((&hop.price, hop.priced_by.as_str()), (&Price::default(), ""));
+            }
+            Some(no_default) => {
+                assert_eq!(got, Err(Denial::PriceUnknown { target: "p/free".to_owned(), no_default }));
+            }
+        }
+    }
 }

@@ -100,9 +100,9 @@ class World {
 
   /**
    * Replaces the catalog. `models`: the client's name -> `words`, `provider/words`, a list of those, or a whole model. Providers `a` and
-   * `b` are the scripted one, each with its own secret; `providers` adds to them or changes what is said of them.
+   * `b` are the scripted one, each with its own secret; `providers` adds to them or changes what is said of them; `more` is any other field.
    */
-  catalog(models, { providers = {}, prices = { 'a/*': PRICE, 'b/*': PRICE } } = {}) {
+  catalog(models, { providers = {}, prices = { 'a/*': PRICE, 'b/*': PRICE }, ...more } = {}) {
     const target = (name) => {
       const [provider, ...words] = name.includes('/') ? name.split('/') : ['a', name];
       return { provider, model: words.join('/') };
@@ -114,6 +114,7 @@ class World {
       providers: { ...providers, ...Object.fromEntries(Object.entries(PROVIDERS).map(scripted)) },
       models: Object.fromEntries(Object.entries(models).map(([name, said]) => [name, model(said)])),
       prices,
+      ...more,
     });
   }
 
