@@ -1,7 +1,7 @@
 //! What a request asks for, as far as a limit or a price depends on it.
 //!
 //! Only the top-level fields that matter are read, and where they stand is kept so that
-//! [`splice`](super::splice) can replace them. [`shape`](super::shape) reads what the rest is made
+//! [`splice`](super::splice) can replace them. [`shape`] reads what the rest is made
 //! of; it is checked to be JSON and left alone.
 
 use super::shape;
