@@ -1,6 +1,6 @@
 # The project's commands; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev serve test check e2e bench dry-run clean
+.PHONY: help setup build dev serve test check e2e bench soak dry-run clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ e2e: build ## end-to-end tests only: the built Worker in workerd, and the offici
 
 bench: build ## what a request costs, next to the floors
 	@scripts/with-node.sh bench/run.mjs
+
+soak: build ## mixed traffic with faults for MINUTES (30) at CONNECTIONS (16): nothing leaks, all sums are equal
+	@scripts/with-node.sh bench/soak.mjs --minutes $(or $(MINUTES),30) --connections $(or $(CONNECTIONS),16)
 
 dry-run: ## wrangler deploy --dry-run for development, staging and production
 	@scripts/dry-run.sh

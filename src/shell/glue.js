@@ -141,8 +141,8 @@ const NOTHING = new Uint8Array();
 // itself, 1 cut by the provider, 2 the client left), and `stop` ends it where the relay wants to. Where the client leaves, the
 // provider is read on for `drainMs`.
 export function relayStream(response, relay, status, headers, idleMs, drainMs) {
-  const reader = response.body.getReader();
-  const letGo = () => reader.cancel().catch(() => {});
+  let reader = response.body.getReader();
+  const letGo = () => reader?.cancel().catch(() => {});
   const watch = watchdog(idleMs, letGo);
   let client;
   let reading;
@@ -156,6 +156,8 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs) {
       end = () => {};
       watch.stop();
       letGo();
+      // A stream that broke keeps its error, and the error keeps all that is reached from here: the stream too, for ever.
+      reader = null;
       resolve(how);
     };
   });

@@ -171,7 +171,7 @@ async function leave(tenant, nth, pieces) {
 const POINTS = [null, ...Array.from({ length: CHUNKS + 1 }, (_, pieces) => pieces)];
 
 /** What a policy makes of a client that leaves: stop there, or read on for the exact bill. */
-const ON_DISCONNECT = { abort: POLICY };
+const ON_DISCONNECT = { abort: { ...POLICY, on_disconnect: 'abort' }, drain: { ...POLICY, on_disconnect: 'drain' } };
 
 for (const [name, policy] of Object.entries(ON_DISCONNECT)) {
   test(`a client that leaves its stream after any chunk is billed ${name === 'drain' ? 'all of it, exactly' : 'for what was said by then'}`, async (context) => {

@@ -47,7 +47,8 @@ function journal() {
 /** What a row must say where the provider told its usage: tokens by kind, and the bill. */
 function reported(usage, model) {
   const { prompt_tokens: input, completion_tokens: output } = usage;
-  return { truth: 'reported', input, output, cached_input: usage.prompt_tokens_details.cached_tokens, parts: partsOf(usage, PRICES[model]), cost: costOf(usage, PRICES[model]) };
+  const { cached_tokens: cached } = usage.prompt_tokens_details;
+  return { truth: 'reported', input, output, cached_input: cached, parts: partsOf(usage), cost: costOf(usage, PRICES[model]) };
 }
 
 const shown = (row) => ({

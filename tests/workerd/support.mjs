@@ -25,8 +25,8 @@ const POLL_MS = 20;
 const PATIENCE_MS = 30_000;
 
 /** Waits for what `probe` gives once it is truthy; `what` says what was waited for in vain. */
-export async function eventually(what, probe) {
-  for (const until = Date.now() + PATIENCE_MS; ;) {
+export async function eventually(what, probe, patience = PATIENCE_MS) {
+  for (const until = Date.now() + patience; ;) {
     const got = await probe();
     if (got) return got;
     if (Date.now() > until) throw new Error(`in vain: ${what}`);

@@ -1,10 +1,7 @@
 // The calls whose bills are proved, their models and prices, and what each costs: by BigInt, from the texts of the prices.
 
-/** Fields of a price that the catalog reads. */
-const FIELDS = ['input', 'output', 'cached_input'];
-const KINDS = ['cache_write', 'cache_write_hour', 'audio_input', 'reasoning', 'audio_output'];
-
-const full = {
+/** Prices by the name of the provider's model, in dollars for a million tokens (`request`: for a call). */
+export const PRICES = {
   plain: { input: '0.15', output: '0.60', cached_input: '0.075' },
   odd: { input: '0.123456789', output: '3.987654321', cached_input: '0.000000001' }, // no product of these is a whole nano-dollar
   free: { input: '0', output: '0' },
@@ -22,12 +19,8 @@ const full = {
   backup: { input: '1.1', output: '2.2', cached_input: '0.7' },
 };
 
-/** Prices by the name of the provider's model, in dollars for a million tokens (`request`: for a call). */
-export const PRICES = Object.fromEntries(Object.entries(full).map(([name, price]) => (
-  [name, Object.fromEntries(Object.entries(price).filter(([field]) => FIELDS.includes(field)))])));
-
 /** The client's models, and the provider's models that stand behind each. */
-export const MODELS = { ...Object.fromEntries(Object.keys(full).map((name) => [name, [name]])), backed: ['primary', 'backup'] };
+export const MODELS = { ...Object.fromEntries(Object.keys(PRICES).map((name) => [name, [name]])), backed: ['primary', 'backup'] };
 
 // ---- what a usage costs -----------------------------------------------------------------------------------------------------
 
@@ -57,9 +50,10 @@ export function costOf(usage, price) {
   return nano(price.request ?? '0') + (sum + 999_999n) / 1_000_000n;
 }
 
+const KINDS = ['cache_write', 'cache_write_hour', 'audio_input', 'reasoning', 'audio_output'];
+
 /** The tokens of special kinds as a row keeps them: null where there are none. */
 export function partsOf(usage) {
-  if (FIELDS.length === 3) return null; // special kinds are not read yet
   const kinds = kindsOf(usage);
   const parts = KINDS.map((kind) => kinds[kind] ?? 0);
   return parts.every((tokens) => tokens === 0) ? null : JSON.stringify(parts);
@@ -87,7 +81,7 @@ export function jobsOf(seed, count) {
   const random = randomOf(seed);
   const one = (list) => list[random(list.length)];
   const wheel = Object.entries(WEIGHTS).flatMap(([kind, weight]) => Array(weight).fill(kind));
-  const models = Object.keys(full).filter((name) => !['primary', 'backup'].includes(name));
+  const models = Object.keys(PRICES).filter((name) => !['primary', 'backup'].includes(name));
   const calls = [];
   const steps = [];
   while (calls.length < count) {

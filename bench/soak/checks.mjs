@@ -1,0 +1,48 @@
+// What must be true after a soak: nothing is held, all sums are equal, and the memory of workerd stayed flat.
+
+import { median } from '../measure.mjs';
+
+/** Growth that is noise: V8 frees in waves, and each object's SQLite fills its page cache only once. */
+const GROWTH_SHARE = 0.1;
+const GROWTH_MB = 20;
+
+/** What the ledger on disk adds up to. */
+const LEDGER = `SELECT count(*) AS calls, sum(state = 'open') AS open, sum(state = 'expired') AS expired,
+  sum(coalesce(status, 0) NOT BETWEEN 200 AND 299) AS failed, sum(input) AS input_tokens, sum(cached_input) AS cached_input_tokens,
+  sum(output) AS output_tokens, sum(cost) AS cost, sum(attempts) AS attempts, count(DISTINCT call) AS names FROM calls`;
+
+export const ledgerOf = (tenant) => tenant.rows(LEDGER)[0];
+
+export const openHolds = (tenant) => tenant.rows("SELECT count(*) AS open FROM calls WHERE state = 'open'")[0].open;
+
+/** Whether the sums in the ledger's rows, in GET /v1/usage and in the limits are the same: a list of { name, ok, told }. */
+export function sumVerdicts(tenant, ledger, { limits, periods }) {
+  const nano = (dollars) => Math.round(Number(dollars) * 1e9);
+  const { total } = periods.lifetime;
+  const names = ['calls', 'failed', 'input_tokens', 'cached_input_tokens', 'output_tokens'];
+  const told = { ...Object.fromEntries(names.map((name) => [name, total[name]])), cost: nano(total.cost) };
+  const differ = [...names, 'cost'].filter((name) => told[name] !== ledger[name]);
+  const held = Object.values(limits).filter((limit) => Number(limit.held) !== 0);
+  return [
+    { name: `${tenant.id}: no call is open`, ok: ledger.open === 0, told: `${ledger.open} of ${ledger.calls}` },
+    { name: `${tenant.id}: nothing is held`, ok: held.length === 0, told: held.map(({ name, held: amount }) => `${name} ${amount}`).join(', ') || 'nothing' },
+    { name: `${tenant.id}: no call is in the ledger twice`, ok: ledger.names === ledger.calls, told: `${ledger.names} of ${ledger.calls}` },
+    {
+      name: `${tenant.id}: the ledger's rows add up to the usage`, ok: differ.length === 0,
+      told: differ.map((name) => `${name}: ${ledger[name]} in rows, ${told[name]} in usage`).join('; ') || `${ledger.calls} calls, ${ledger.cost} nano-USD`,
+    },
+    {
+      name: `${tenant.id}: the budget's count is the ledger's sum`, ok: nano(limits.cost.used) === ledger.cost,
+      told: `${nano(limits.cost.used)} and ${ledger.cost}`,
+    },
+  ];
+}
+
+/** Whether memory stayed flat: the median of the last fifth of `samples` (MB) against that of the second, when caches are warm. */
+export function memoryVerdict(samples) {
+  const fifth = (nth) => median(samples.slice(Math.floor((samples.length * nth) / 5), Math.floor((samples.length * (nth + 1)) / 5)));
+  const [early, late] = [fifth(1), fifth(4)];
+  const most = early + Math.max(GROWTH_MB, early * GROWTH_SHARE);
+  const ok = early !== null && late !== null && late <= most;
+  return { name: 'memory of workerd is flat', ok, told: `median ${early?.toFixed(0)} MB in the second fifth, ${late?.toFixed(0)} in the last (at most ${most.toFixed(0)})` };
+}
