@@ -15,7 +15,7 @@ use crate::key::Presented;
 use crate::refusal::{Failure, Refusal};
 use crate::rows::End;
 use crate::settle;
-use crate::units::Tokens;
+use crate::units::{NanoUsd, Tokens};
 use crate::wire::{Admission, Ask, Denial, Hop, Reply, Settlement};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
@@ -96,7 +96,10 @@ impl Call {
     fn ended(&mut self, status: u16, known: Known) {
         let (bill, truth) = settle::bill(known, &self.reckoning());
         let Some(hop) = self.hop() else { return };
-        let (priced_by, target, cost) = (hop.priced_by.clone(), hop.target.clone(), hop.price.cost(bill));
+        let (priced_by, target) = (hop.priced_by.clone(), hop.target.clone());
+        // A provider that refuses a request does not charge for it, not even what each call costs.
+        let answered = (200..300).contains(&status);
+        let cost = if answered { hop.price.cost(bill) } else { NanoUsd::ZERO };
         self.end = End { bill, cost, truth, priced_by, target, status, ..End::default() };
     }
 }
