@@ -6,6 +6,7 @@ import { startProvider } from '../tests/provider/provider.mjs';
 import { load } from './load.mjs';
 import { median } from './measure.mjs';
 import { raceLines, summarize, table, verdicts } from './report.mjs';
+import { memoryVerdicts, sumVerdicts } from './soak/checks.mjs';
 
 let provider;
 before(async () => { provider = await startProvider(); });
@@ -60,4 +61,25 @@ test('the table and the verdicts follow the medians', () => {
   const burst = { admitted: 100, refused: 900, other: 0, reached: 100 };
   const told = raceLines({ kv: [burst], sqlite: [burst], tollgate: [burst, { ...burst, reached: 101 }] }, 1_000, 100);
   assert.equal(told.verdicts[0].ok, false);
+});
+
+test('a soak fails for memory that grows, for holds, and for sums that differ', () => {
+  const samples = (resident, heap) => Array.from({ length: 50 }, (_, at) => ({ resident: resident(at), heap: heap(at) }));
+  const flat = (at) => (at < 10 ? 100 + at : 200);
+  assert.deepEqual(memoryVerdicts(samples(flat, () => 2)).map(({ ok }) => ok), [true, true]);
+  assert.deepEqual(memoryVerdicts(samples((at) => 200 + at, (at) => 2 + at / 10)).map(({ ok }) => ok), [false, false]);
+  assert.deepEqual(memoryVerdicts([]).map(({ ok }) => ok), [false, false]);
+
+  const ledger = { calls: 2, open: 0, failed: 0, input_tokens: 9, cached_input_tokens: 0, output_tokens: 3, cost: 5_000, names: 2 };
+  const usage = (more, held = 0) => ({
+    limits: { cost: { name: 'cost', used: '0.000005', held: String(held) } },
+    periods: { lifetime: { total: { calls: 2, failed: 0, input_tokens: 9, cached_input_tokens: 0, output_tokens: 3, cost: '0.000005', ...more } } },
+  });
+  const failed = (...told) => sumVerdicts({ id: 't' }, ...told).filter(({ ok }) => !ok).map(({ name }) => name);
+  assert.deepEqual(failed(ledger, usage({})), []);
+  assert.deepEqual(failed({ ...ledger, open: 1 }, usage({})), ['t: no call is open']);
+  assert.deepEqual(failed({ ...ledger, names: 1 }, usage({})), ['t: no call is in the ledger twice']);
+  assert.deepEqual(failed(ledger, usage({}, 1)), ['t: nothing is held']);
+  assert.deepEqual(failed(ledger, usage({ output_tokens: 4 })), ["t: the ledger's rows add up to the usage"]);
+  assert.deepEqual(failed({ ...ledger, cost: 5_001 }, usage({})), ["t: the ledger's rows add up to the usage", "t: the budget's count is the ledger's sum"]);
 });

@@ -2,11 +2,12 @@
 // The soak: mixed traffic with faults for many minutes, and then the proof that nothing is left behind: no holds, no difference between
 // ledger, usage and metrics, no growth of workerd's memory. Exit status 1 when anything is.
 
-import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { gatewayWorker } from '../scripts/lib/gateway.mjs';
 import { eventually, startWorld } from '../tests/workerd/support.mjs';
-import { ledgerOf, memoryVerdict, openHolds, sumVerdicts } from './soak/checks.mjs';
+import { ledgerOf, memoryVerdicts, openHolds, sumVerdicts } from './soak/checks.mjs';
+import { inspect } from './soak/memory.mjs';
 import { Traffic, catalogOf } from './soak/traffic.mjs';
 import { ROOMY, Trouble } from './soak/trouble.mjs';
 
@@ -19,18 +20,15 @@ const HELP = `usage: node bench/soak.mjs [--minutes N] [--connections N] [--seed
 Two tenants share the calls. "steady" is let alone; the other one's policy is edited, its keys are revoked and its object is evicted all the
 time. Providers fail, cut, stall, hang and keep their usage to themselves; clients leave.
 `;
-const SAMPLE_MS = 1_000;
+const SAMPLE_MS = 3_000;
 const QUIET_MS = 180_000; // leases are 5 s; a lost end waits for one, and late ends are still read
 const STEADY_SHARE = 6; // of ten calls
 const REFUSED = [429, 401]; // by an edited limit, by a revoked key
 const startedAt = Date.now();
 const say = (text) => process.stdout.write(`[${String(Math.round((Date.now() - startedAt) / 1e3)).padStart(4)} s] ${text}\n`);
 
-/** Resident memory of a process, in MB. */
-const residentMb = (pid) => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) / 1_024;
-
-/** Drives the traffic for so long; the memory of workerd, second by second. */
-async function soak({ world, tenants, traffic }, minutes) {
+/** Drives the traffic for so long; the memory of workerd, every few seconds. */
+async function soak({ world, tenants, traffic, memory }, minutes) {
   const samples = [];
   let dead = false;
   world.gateway.exited.then(() => { dead = true; });
@@ -38,10 +36,12 @@ async function soak({ world, tenants, traffic }, minutes) {
   for (let minute = 1, before = 0; Date.now() < until;) {
     await pause(SAMPLE_MS);
     if (dead) throw new Error('workerd ended by itself');
-    samples.push(residentMb(world.gateway.workerdPid));
+    samples.push(await memory.sample());
     if (Date.now() - startedAt < minute * 60_000) continue;
     const open = tenants.map(openHolds).reduce((sum, number) => sum + number, 0);
-    say(`${traffic.answered} calls (${((traffic.answered - before) / 60).toFixed(0)}/s), ${count(traffic.odd)} unexplained, workerd ${samples.at(-1).toFixed(0)} MB, ${open} open holds`);
+    const { resident, heap } = samples.at(-1);
+    say(`${traffic.answered} calls (${((traffic.answered - before) / 60).toFixed(0)}/s), ${count(traffic.odd)} unexplained, workerd ${resident.toFixed(0)} MB, ` +
+      `its heap ${heap.toFixed(1)} MB, ${open} open holds`);
     before = traffic.answered;
     minute += 1;
   }
@@ -78,20 +78,21 @@ async function verdictsOf({ world, tenants, steady, traffic, samples }) {
   verdicts.push(attemptVerdict(all.map((one) => one.ledger), world.provider.stats().requests));
   const odd = Object.entries(traffic.odd).map(([what, times]) => `${what} (${times})`);
   verdicts.push({ name: 'every answer is one that the script explains', ok: odd.length === 0, told: odd.join(', ') || `${traffic.answered} calls` });
-  verdicts.push(memoryVerdict(samples));
+  verdicts.push(...memoryVerdicts(samples));
   return { verdicts, rows: metrics.rows_written / metrics.calls };
 }
 
-/** Memory by tenths of the time. */
-function seriesOf(samples) {
-  const step = Math.max(1, Math.ceil(samples.length / 20));
-  return samples.filter((_, at) => at % step === 0).map((mb) => mb.toFixed(0)).join(' ');
+/** Twenty of many values. */
+function seriesOf(values, digits) {
+  const step = Math.max(1, Math.ceil(values.length / 20));
+  return values.filter((_, at) => at % step === 0).map((mb) => mb.toFixed(digits)).join(' ');
 }
 
 async function main({ minutes, connections, seed }) {
   say(`${minutes} min at ${connections} connections, seed ${seed}`);
-  const world = await startWorld();
+  const world = await startWorld({ gateway: { worker: { ...(await gatewayWorker()), inspectorPort: 0 } } });
   try {
+    const memory = await inspect(await world.gateway.miniflare.getInspectorURL(), world.gateway.workerdPid);
     await world.admin('PUT', '/catalog', catalogOf(world.provider.url));
     const [steady, troubled] = [await world.tenant('steady', ROOMY), await world.tenant('troubled', ROOMY)];
     const tenants = [steady, troubled];
@@ -102,15 +103,17 @@ async function main({ minutes, connections, seed }) {
       return { key: random(4) === 0 && trouble.spare ? trouble.spare.key : troubled.key, mayBe: REFUSED };
     };
     const traffic = new Traffic(world.url, callers, { seed, connections });
-    const samples = await soak({ world, tenants, traffic }, minutes);
+    const samples = await soak({ world, tenants, traffic, memory }, minutes);
     await trouble.stop();
     await traffic.stop();
+    memory.close();
     say('the traffic has ended; waiting for the last leases');
     const { verdicts, rows } = await verdictsOf({ world, tenants, steady, traffic, samples });
     say('at rest');
     const told = { ...trouble.tally, statuses: traffic.statuses, 'rows written a call': Number(rows.toFixed(2)), 'errors logged': world.logs.length };
     const lines = [
-      '', `${traffic.answered} calls: ${JSON.stringify(told)}`, `memory of workerd (MB): ${seriesOf(samples)}`,
+      '', `${traffic.answered} calls: ${JSON.stringify(told)}`, `resident memory of workerd (MB): ${seriesOf(samples.map(({ resident }) => resident), 0)}`,
+      `heap of its isolate (MB):        ${seriesOf(samples.map(({ heap }) => heap), 1)}`,
       ...new Set(world.logs.map((line) => `logged: ${line.slice(0, 200)}`).slice(0, 20)), '',
       ...verdicts.map(({ name, ok, told: text }) => `${ok ? 'ok    ' : 'FAILED'} ${name.padEnd(58)} ${text}`),
     ];

@@ -14,11 +14,12 @@ const LIMITS = [
 /** A policy that refuses nothing. */
 export const ROOMY = { lease: LEASE, limits: LIMITS };
 
+const DRAINING = { ...ROOMY, on_disconnect: 'drain' };
 const withMax = (name, max) => ({ lease: LEASE, limits: LIMITS.map((limit) => (limit.name === name ? { ...limit, max } : limit)) });
 /** What the policy is edited to, one after the other; calls are refused meanwhile. */
 const EDITS = [
-  withMax('rate', 20), ROOMY, withMax('tokens', 1_000), ROOMY, withMax('at-once', 2), ROOMY, withMax('cost', '0.001'), ROOMY,
-  { lease: LEASE, limits: [] }, ROOMY, withMax('output', 10_000), ROOMY,
+  withMax('rate', 20), ROOMY, withMax('tokens', 1_000), DRAINING, withMax('at-once', 2), ROOMY, withMax('cost', '0.001'), DRAINING,
+  { lease: LEASE, limits: [] }, ROOMY, withMax('output', 10_000), DRAINING,
 ];
 
 /** Besets `tenant` until told to stop; `tally` counts what was done. */

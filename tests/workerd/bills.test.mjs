@@ -10,6 +10,7 @@ import { Clients } from './bills/clients.mjs';
 const CALLS = 10_000;
 const CONNECTIONS = 64;
 const KEYS = 3;
+const PATIENCE_MS = 300_000;
 const SEED = Number(process.env.BILLS_SEED ?? 20_261_117);
 const POLICY = {
   limits: [
@@ -102,7 +103,7 @@ test(`${CALLS} mixed calls are billed to the nano-dollar what the provider made 
   const jobs = jobsOf(SEED, CALLS);
   world.provider.script('primary', jobs.steps);
   const clients = new Clients(world.url, keys.map(({ key }) => key), CONNECTIONS);
-  const seen = await inTime('all calls are answered', clients.run(jobs.calls), () => clients.state(), 120_000);
+  const seen = await inTime('all calls are answered', clients.run(jobs.calls), () => clients.state(), PATIENCE_MS);
   const rows = await tenant.settled();
   const attempts = journal();
 
