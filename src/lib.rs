@@ -67,6 +67,7 @@ pub mod limits;
 pub mod gauge;
 pub mod rows;
 pub mod habit;
+pub mod idempotency;
 pub mod ledger;
 pub mod health;
 pub mod route;

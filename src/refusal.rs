@@ -11,6 +11,7 @@ use crate::wire::Denial;
 use serde_json::{Map, Value};
 
 mod limited;
+mod named;
 
 /// The longest `Retry-After` that is ever sent: Python's SDK gives up beyond it, Node's would sleep.
 const RETRY_AFTER_MAX: Millis = Millis::from_secs(120);
@@ -188,6 +189,8 @@ impl Refusal {
             Denial::ModelUnknown => Self::no_model(model),
             Denial::PriceUnknown { target, no_default } => Self::no_price(&target, no_default),
             Denial::CallEnded => Self::no_decision(),
+            Denial::NameTaken => Self::name_taken(),
+            Denial::AnswerNotKept => Self::answer_not_kept(),
             Denial::Limited { blocks, affordable, asked, .. } => Self::limited(&blocks, affordable, asked),
         }
     }

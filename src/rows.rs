@@ -3,6 +3,7 @@
 //! Memory is a cache of these rows: a tenant rebuilt from them decides as the one that wrote them.
 
 use crate::habit::Habit;
+use crate::idempotency::NameChange;
 use crate::key::KeyId;
 use crate::limits::Load;
 use crate::price::Bill;
@@ -261,6 +262,8 @@ pub enum Change {
     Flushed(CallKey),
     /// A target's health changed.
     Health(HealthRow),
+    /// A named call's row or answer changed.
+    Name(NameChange),
     /// What calls mostly use was learnt: by its name.
     Habit(String, Habit),
     /// A bill went beyond its hold, and so beyond a limit: to be added to a debt.

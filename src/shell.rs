@@ -9,6 +9,7 @@
 mod gateway;
 mod visit;
 mod call;
+mod named;
 mod stream;
 mod object;
 mod tenant_host;

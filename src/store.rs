@@ -13,9 +13,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod named;
+
+pub use named::{ANSWERS_READ, NAME_READ, NamedRead, OLDEST_NAME_READ};
+
 /// The tables, by version: each is run once, in order.
-pub const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/tenant/0001_init.sql"), include_str!("../migrations/tenant/0002_parts.sql")];
+pub const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/tenant/0001_init.sql"),
+    include_str!("../migrations/tenant/0002_parts.sql"),
+    include_str!("../migrations/tenant/0003_names.sql"),
+];
 /// Where the versions that were run are kept.
 pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS schema (version INTEGER PRIMARY KEY)";
 /// Notes that a version was run.
@@ -86,7 +93,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
     let mut ended = BTreeMap::new();
     let mut amended = BTreeMap::new();
     let (mut usage, mut health, mut facts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut habits, mut debts) = (Vec::new(), Vec::new());
+    let (mut habits, mut debts, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for change in changes {
         match change {
             Change::Opened(row) => opened.push(opened_row(row)),
@@ -96,6 +103,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
             Change::Debt(key, amount) => debts.push((key.limit.as_str(), key.key.as_str(), key.start, amount)),
             Change::Usage(key, sums) => usage.push(usage_row(key, sums)),
             Change::Health(row) => health.push((row.target.as_str(), row.rests_until, row.rests)),
+            Change::Name(change) => names.push(change),
             Change::Flushed(place) => facts.push((FLUSHED, place.get().to_string())),
         }
     }
@@ -108,6 +116,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
     push(&mut statements, HABITS_WRITE, &habits);
     push(&mut statements, DEBTS_WRITE, &debts);
     push(&mut statements, FACT_WRITE, &facts);
+    named::write(&mut statements, &names);
     statements
 }
 

@@ -8,6 +8,7 @@ use crate::fit::Wish;
 use crate::gauge::Gauges;
 use crate::habit::Habits;
 use crate::health::{Health, Standing};
+use crate::idempotency::Names;
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::ledger::{self, Flushed, Found, Ledger};
 use crate::limits::{Caller, Limits, Load};
@@ -20,6 +21,7 @@ use crate::wire::{Admission, Ask, Denial, Hop, Settlement};
 use std::collections::BTreeMap;
 
 mod amend;
+mod named;
 mod restore;
 
 pub use restore::{Stored, first_call_needed, open_periods};
@@ -64,6 +66,7 @@ pub struct Tenant {
     ledger: Ledger,
     health: Health,
     habits: Habits,
+    names: Names,
     now: Millis,
     changes: Vec<Change>,
 }
@@ -226,15 +229,19 @@ impl Tenant {
             self.changes.extend(usage.into_iter().map(|(key, sums)| Change::Usage(key, sums)));
             self.changes.push(Change::Flushed(end));
         }
+        if force {
+            self.sweep_names(now);
+        }
     }
 
-    /// When [`Tenant::expire`] has something to do; `None`: no call is open.
+    /// When [`Tenant::expire`] or [`Tenant::flush`] has something to do; `None`: no call is open, no answer kept.
     pub fn next_alarm(&self) -> Option<Millis> {
-        self.ledger.first_lease()
+        [self.ledger.first_lease(), self.names.first_too_old()].into_iter().flatten().min()
     }
 
     /// The changes since they were last taken, in the order in which they are to be written.
     pub fn take_changes(&mut self) -> Vec<Change> {
+        self.names.written(self.now);
         std::mem::take(&mut self.changes)
     }
 

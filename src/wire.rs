@@ -7,6 +7,7 @@ use crate::bound::Shape;
 use crate::dialect::openai::splice::CapField;
 use crate::gauge::Gauges;
 use crate::health::Outcome;
+use crate::idempotency::{Following, Idempotency, Name};
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::limits::Block;
 use crate::policy::Disconnect;
@@ -24,6 +25,8 @@ pub enum Reply {
     Admitted(Admission),
     /// It may not; nothing was counted.
     Denied(Denial),
+    /// A call of the same name and body leads: it is to be followed.
+    Follow(Following),
     /// There was no call: the settlements are written.
     Settled,
 }
@@ -51,6 +54,9 @@ pub struct Ask {
     pub output_cap: Option<Tokens>,
     /// How many answers it asks for.
     pub choices: u64,
+    /// Its name, if it may be sent again without being made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Idempotency>,
 }
 
 impl Ask {
@@ -144,6 +150,10 @@ pub enum Denial {
     },
     /// A call of this name has already ended.
     CallEnded,
+    /// Its `Idempotency-Key` belongs to another request.
+    NameTaken,
+    /// A call with its `Idempotency-Key` was billed, and its answer could not be kept.
+    AnswerNotKept,
 }
 
 /// What a call under way has used so far.
@@ -187,6 +197,9 @@ pub struct Settlement {
     /// What became of each attempt: `provider/model` and its outcome.
     #[serde(default)]
     pub attempts: Vec<(String, Outcome)>,
+    /// The name that it led.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
 }
 
 /// A caller that asks to see something of its tenant.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 const LINES_MAX: usize = 400;
 /// What decides who may spend, and what reads what was said: neither names the other.
-const SPEND: [&str; 13] = [
+const SPEND: [&str; 14] = [
     "tenant",
     "ledger",
     "limits",
@@ -20,6 +20,7 @@ const SPEND: [&str; 13] = [
     "habit",
     "health",
     "rows",
+    "idempotency",
 ];
 const SAID: [&str; 2] = ["relay", "sse"];
 

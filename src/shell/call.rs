@@ -11,6 +11,7 @@ use crate::dialect::openai::reckon::{Known, Reckoning, count_answer};
 use crate::dialect::openai::splice::{Edit, OutputCap};
 use crate::dialect::openai::usage::{Usage, read_answer};
 use crate::health::Outcome;
+use crate::idempotency::{Following, Idempotency};
 use crate::key::Presented;
 use crate::refusal::{Failure, Refusal};
 use crate::rows::End;
@@ -27,19 +28,24 @@ pub(super) struct Call {
     endpoint: Endpoint,
     body: Vec<u8>,
     pub(super) envelope: Option<Envelope>,
+    /// Its `Idempotency-Key`.
+    pub(super) name: Option<String>,
     pub(super) admission: Option<Admission>,
+    /// The call whose answer it gets, instead of being made.
+    pub(super) following: Option<Following>,
     /// The target that is being tried: it is the admission's so-many-eth, counted from 1.
     tried: usize,
     secret: Option<String>,
     attempts: Vec<(String, Outcome)>,
     pub(super) relay: Option<Stream>,
-    end: End,
+    pub(super) end: End,
 }
 
 impl Call {
-    pub(super) fn new(endpoint: Endpoint) -> Self {
-        let (body, attempts, end) = (Vec::new(), Vec::new(), End::default());
-        Self { endpoint, body, envelope: None, admission: None, tried: 0, secret: None, attempts, relay: None, end }
+    pub(super) fn new(endpoint: Endpoint, name: Option<String>) -> Self {
+        let (body, envelope, attempts, end) = (Vec::new(), None, Vec::new(), End::default());
+        let (admission, following, tried, secret, relay) = (None, None, 0, None, None);
+        Self { endpoint, body, envelope, name, admission, following, tried, secret, attempts, relay, end }
     }
 
     pub(super) fn hop(&self) -> Option<&Hop> {
@@ -58,6 +64,7 @@ impl Call {
             output: self.endpoint == Endpoint::Chat,
             output_cap: client_cap(envelope),
             choices: envelope.n,
+            idempotency: self.name.as_ref().map(|name| Idempotency::of(name, self.endpoint.name(), &self.body)),
         })
     }
 
@@ -193,6 +200,7 @@ impl Visit {
                 let model = call.envelope.as_ref().map(|envelope| envelope.model.clone()).unwrap_or_default();
                 self.refuse(&Refusal::denied(denial, &model));
             }
+            Reply::Follow(following) => call.following = Some(following),
             Reply::Settled => self.refuse(&Refusal::no_decision()),
         }
         Ok(false)
@@ -351,6 +359,7 @@ impl Visit {
 
     /// How the call ended, for the tenant's object.
     pub fn settlement(&mut self) -> String {
+        let name = self.name();
         let Some(call) = &mut self.call else {
             return String::new();
         };
@@ -358,6 +367,6 @@ impl Visit {
         let mut end = std::mem::take(&mut call.end);
         end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
         let at = call.admission.as_ref().map(|admission| admission.at);
-        to_json(&Settlement { at, call: self.id.clone(), end, attempts })
+        to_json(&Settlement { at, call: self.id.clone(), end, attempts, name })
     }
 }

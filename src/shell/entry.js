@@ -4,6 +4,7 @@
 // call into it. JavaScript waits and never decides: here, in front.js and in glue.js.
 import { DurableObject } from "cloudflare:workers";
 import * as rust from "../../build/index.js";
+import { Answers } from "./answers.js";
 import { visit } from "./front.js";
 
 // Events closer than this are in company, and then the first waits so long for the others: a
@@ -25,6 +26,7 @@ export default {
 
 export class TenantObject extends DurableObject {
   #host;
+  #answers;
   #commit = null;
   #last = 0;
   #lost = false;
@@ -32,6 +34,7 @@ export class TenantObject extends DurableObject {
   constructor(context, env) {
     super(context, env);
     this.#host = new rust.TenantHost(context.storage);
+    this.#answers = new Answers(context.storage, (step) => this.#decide(step), () => this.#write());
   }
 
   // Settles the calls that have ended, and admits one if one asks: decided at once, answered when durable.
@@ -46,6 +49,16 @@ export class TenantObject extends DurableObject {
     const reply = this.#decide((host) => host.amend(Date.now(), text));
     await this.#committed();
     return reply;
+  }
+
+  // The next bytes of a named call's answer, told by its front.
+  async publish(text, bytes) {
+    return this.#answers.publish(text, bytes);
+  }
+
+  // What there is of that answer from a place on, for whoever follows the call.
+  async follow(text, from) {
+    return this.#answers.follow(text, from);
   }
 
   async configure(text) {

@@ -1,6 +1,7 @@
 // The front's waiting half: one visit from its request to its answer. What happens next is always
 // Rust's decision (visit.rs, call.rs); the numbers below are its answers.
 import { answer, answerBody, answerHead, body, callObject, callProvider, drop, head, late, relayStream } from "./glue.js";
+import { Publication, follow } from "./replay.js";
 
 const CALL = 1, LOOK = 2, ADMIN = 3;
 const READ = 0, STREAM = 1;
@@ -32,7 +33,14 @@ export async function visit(gateway, request, env, context) {
 // One call: read, admitted, sent to one target after the other until one answers, settled.
 async function serve(visit, request, env, context) {
   if (!visit.read((await body(request, visit.body_max())) ?? undefined)) return speak(visit);
-  if (!(await admitted(visit, env, context))) return speak(visit);
+  if (!(await admitted(visit, env, context))) return (visit.named() && (await follow(visit, env))) || speak(visit);
+  if (!visit.leads()) return made(visit, env, context, null);
+  const publication = new Publication(env.TENANTS, visit.tenant(), visit.publication());
+  return made(visit, env, context, publication).catch((error) => crashed(visit, error, env, context, publication));
+}
+
+// The call itself; one that has a name publishes its answer.
+async function made(visit, env, context, publication) {
   const streams = visit.streams();
   while (visit.next(secret(env, visit.secret_name()))) {
     let response;
@@ -43,7 +51,7 @@ async function serve(visit, request, env, context) {
       continue;
     }
     const next = visit.head(response.status, answerHead(response));
-    if (next === STREAM) return stream(visit, response, env, context);
+    if (next === STREAM) return stream(visit, response, env, context, publication);
     if (next !== READ) {
       drop(response);
       continue;
@@ -55,20 +63,29 @@ async function serve(visit, request, env, context) {
       visit.failed(late(error), true);
       continue;
     }
-    if (visit.whole(content)) {
-      settle(env, context, visit.tenant(), visit.settlement());
-      return speak(visit, content);
-    }
+    if (visit.whole(content)) return ended(visit, env, context, publication, content);
   }
-  settle(env, context, visit.tenant(), visit.settlement());
-  return speak(visit);
+  return ended(visit, env, context, publication);
+}
+
+// The end of a call that is not a stream: settled, and told to the client and to whoever follows.
+function ended(visit, env, context, publication, content) {
+  if (publication === null) {
+    settle(env, context, visit.tenant(), visit.settlement());
+    return speak(visit, content);
+  }
+  const last = visit.billed() ? "kept" : "failed";
+  const [tenant, settlement] = [visit.tenant(), visit.settlement()];
+  const published = publication.whole(visit.status(), visit.headers(), content ?? visit.text(), last);
+  visit.free();
+  context.waitUntil(publication.over().then(() => settle(env, context, tenant, settlement)));
+  return published;
 }
 
 // What nobody foresaw is an answer too, and the call is settled.
-function crashed(visit, error, env, context) {
+function crashed(visit, error, env, context, publication = null) {
   visit.crashed(String(error?.message));
-  settle(env, context, visit.tenant(), visit.settlement());
-  return speak(visit);
+  return ended(visit, env, context, publication);
 }
 
 function secret(env, name) {
@@ -90,15 +107,18 @@ async function admitted(visit, env, context) {
   }
 }
 
-function stream(visit, response, env, context) {
+function stream(visit, response, env, context, publication) {
   const relay = visit.relay();
-  const drainMs = visit.drains() ? DRAIN_MS : 0;
-  const { answer, ended, stop } = relayStream(response, relay, visit.status(), visit.headers(), IDLE_MS, drainMs);
+  const drainMs = publication !== null || visit.drains() ? DRAIN_MS : 0;
+  const [status, headers] = [visit.status(), visit.headers()];
+  const named = publication?.stream(status, headers);
+  const { answer, ended, stop } = relayStream(response, relay, status, headers, IDLE_MS, drainMs, named);
   const hush = report(visit, env, stop);
   const settled = async () => {
     const how = await ended;
     hush();
     visit.streamed(how);
+    await publication?.end("kept");
     relay.free();
     const sent = settle(env, context, visit.tenant(), visit.settlement());
     visit.free();

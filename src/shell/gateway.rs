@@ -5,6 +5,7 @@
 use super::admin;
 use super::visit::Visit;
 use crate::dialect::Endpoint;
+use crate::idempotency::read_name;
 use crate::key::{self, SigningSecret};
 use crate::refusal::Refusal;
 use uuid::Uuid;
@@ -26,6 +27,7 @@ struct Head<'a> {
     path: &'a str,
     key: &'a str,
     content_encoding: &'a str,
+    idempotency_key: Option<&'a str>,
 }
 
 #[wasm_bindgen]
@@ -66,7 +68,8 @@ impl Gateway {
                 if !matches!(head.content_encoding, "" | "identity") {
                     return Err(Refusal::packed(head.content_encoding));
                 }
-                Ok(Visit::call(call, presented, endpoint))
+                let name = head.idempotency_key.map(|key| read_name(key).ok_or_else(Refusal::bad_idempotency_key));
+                Ok(Visit::call(call, presented, endpoint, name.transpose()?))
             }
             ("GET", "/usage", _) => Ok(Visit::look(call, self.presented(head, bound)?, "usage", None)),
             ("GET", _, _) if models => {
@@ -97,16 +100,18 @@ impl Gateway {
 }
 
 impl<'a> Head<'a> {
-    /// Reads the lines that `glue.js` makes: method, address, the three headers of a key, content-encoding.
+    /// Reads the lines that `glue.js` makes: method, address, the three headers of a key, content-encoding, and
+    /// idempotency-key if there is one.
     fn read(text: &'a str) -> Self {
         let mut lines = text.split('\n');
         let mut line = || lines.next().unwrap_or_default();
         let (method, address, authorization) = (line(), line(), line());
         let (x_api_key, api_key, content_encoding) = (line(), line(), line());
+        let idempotency_key = lines.next();
         let bearer = authorization.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer "));
         let keys = [bearer.map_or("", |(_, key)| key.trim()), x_api_key, api_key];
         let key = keys.into_iter().find(|key| !key.is_empty()).unwrap_or_default();
-        Self { method, path: path_of(address), key, content_encoding }
+        Self { method, path: path_of(address), key, content_encoding, idempotency_key }
     }
 }
 

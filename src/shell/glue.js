@@ -8,7 +8,9 @@ export function head(request) {
   const authorization = headers.get("authorization");
   const bearer = authorization?.slice(0, 7).toLowerCase() === "bearer ";
   const keys = bearer ? `${authorization}\n\n` : `\n${headers.get("x-api-key") ?? ""}\n${headers.get("api-key") ?? ""}`;
-  return `${request.method}\n${request.url}\n${keys}\n${headers.get("content-encoding") ?? ""}`;
+  const lines = `${request.method}\n${request.url}\n${keys}\n${headers.get("content-encoding") ?? ""}`;
+  const name = headers.get("idempotency-key");
+  return name === null ? lines : `${lines}\n${name}`;
 }
 
 // The body, or null if it has more than `max` bytes. A body of known length is read in one go.
@@ -139,8 +141,9 @@ const NOTHING = new Uint8Array();
 
 // Passes a stream on through `relay` (push, over, finish): `answer` is the client's response, `ended` a promise of how it ended (0 by
 // itself, 1 cut by the provider, 2 the client left), and `stop` ends it where the relay wants to. Where the client leaves, the
-// provider is read on for `drainMs`.
-export function relayStream(response, relay, status, headers, idleMs, drainMs) {
+// provider is read on for `drainMs`. What goes to the client is told to `tap`, even if it has left, and the provider is read up to
+// `ahead` bytes before a slow client.
+export function relayStream(response, relay, status, headers, idleMs, drainMs, { tap, ahead = 0 } = {}) {
   let reader = response.body.getReader();
   const letGo = () => reader?.cancel().catch(() => {});
   const watch = watchdog(idleMs, letGo);
@@ -162,6 +165,10 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs) {
     };
   });
 
+  const told = (bytes) => {
+    tap?.(bytes);
+    return bytes;
+  };
   // Reads the next chunk, or the end: what the client gets for it.
   const read = async () => {
     watch.listen(true);
@@ -169,7 +176,7 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs) {
     watch.listen(false);
     if (left && drainMs === 0) return NOTHING;
     const cut = step === null || watch.barked || late;
-    return cut || step.done ? relay.finish(cut) : (relay.push(step.value) ?? step.value);
+    return told(cut || step.done ? relay.finish(cut) : (relay.push(step.value) ?? step.value));
   };
   const advance = () => (reading = read());
   // Gives the client some bytes, and its end if they were the last: whether it got something.
@@ -181,7 +188,7 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs) {
     return true;
   };
   const finish = () => {
-    if (!left && !relay.over()) give(relay.finish(false));
+    if (!left && !relay.over()) give(told(relay.finish(false)));
   };
   const drain = async () => {
     const timer = setTimeout(() => {
@@ -198,7 +205,7 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs) {
     end(LEFT);
   };
 
-  // Nothing is read before the client has room for it, so a slow client holds the provider back.
+  // Nothing is read before there is room for it, so a slow client holds the provider back.
   const body = new ReadableStream(
     {
       start: (controller) => {
@@ -224,7 +231,7 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs) {
         else drain();
       },
     },
-    { highWaterMark: 0 },
+    ahead > 0 ? new ByteLengthQueuingStrategy({ highWaterMark: ahead }) : { highWaterMark: 0 },
   );
   // A read under way ends at once; a client that asks for nothing gets the end all the same.
   const stop = () => {

@@ -22,6 +22,8 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
+mod named;
+
 const TENANT: &str = "tenant";
 const CATALOG: &str = "catalog";
 const REVISION: &str = "revision";
@@ -66,17 +68,15 @@ impl TenantHost {
                 let row = self.read_call(needed.0)?;
                 tenant.settle_row(now, settlement, row);
             }
+            self.settle_name(&mut tenant, settlement)?;
         }
         let reply = match &ask {
             None => Reply::Settled,
-            Some(ask) => match tenant.admit(now, ask) {
-                Ok(admission) => {
-                    self.metrics.calls = self.metrics.calls.saturating_add(1);
-                    Reply::Admitted(admission)
-                }
-                Err(denial) => Reply::Denied(denial),
-            },
+            Some(ask) => self.ask(&mut tenant, now, ask)?,
         };
+        if matches!(reply, Reply::Admitted(_)) {
+            self.metrics.calls = self.metrics.calls.saturating_add(1);
+        }
         self.tenant = Some(tenant);
         Ok(to_json(&reply))
     }
@@ -322,6 +322,7 @@ impl TenantHost {
         let habits: Vec<(String, String)> = self.read(store::HABITS_READ, &[])?;
         let habit = |(name, habit): (String, String)| Some((name, serde_json::from_str(&habit).ok()?));
         stored.habits = habits.into_iter().filter_map(habit).collect();
+        self.read_names(&mut stored)?;
         Ok(Some(Tenant::restore(now, config, stored)))
     }
 }

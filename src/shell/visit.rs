@@ -73,8 +73,8 @@ impl Visit {
         Self::new(Kind::Admin, id)
     }
 
-    pub(super) fn call(id: String, presented: Presented, endpoint: Endpoint) -> Self {
-        let call = Some(Call::new(endpoint));
+    pub(super) fn call(id: String, presented: Presented, endpoint: Endpoint, name: Option<String>) -> Self {
+        let call = Some(Call::new(endpoint, name));
         Self { presented: Some(presented), call, ..Self::new(Kind::Call, id) }
     }
 

@@ -3,6 +3,7 @@
 use super::{Config, Tenant};
 use crate::habit::{Habit, Habits};
 use crate::health::Health;
+use crate::idempotency::Names;
 use crate::ledger::Ledger;
 use crate::limits::{Caller, Limits};
 use crate::rows::{CallKey, CallRow, DebtKey, Grain, HealthRow, Sums, UsageKey};
@@ -27,6 +28,10 @@ pub struct Stored {
     pub habits: BTreeMap<String, Habit>,
     /// What earlier windows' overshoots have left to later ones.
     pub debts: Vec<(DebtKey, Amount)>,
+    /// The oldest row of a named call.
+    pub oldest_name: Option<CallKey>,
+    /// The answers that are kept for named calls, and how many bytes each has.
+    pub answers: Vec<(CallKey, u64)>,
 }
 
 /// The usage rows to be read back: from when on, for each grain.
@@ -56,7 +61,8 @@ impl Tenant {
         let now = now.max(stored.last.millis());
         let health = Health::restore(stored.health);
         let habits = Habits::restore(stored.habits);
-        let mut tenant = Self { config, limits, ledger, health, habits, now, changes: Vec::new() };
+        let names = Names::restore(now, stored.oldest_name, stored.answers);
+        let mut tenant = Self { config, limits, ledger, health, habits, names, now, changes: Vec::new() };
         for (debt, amount) in &stored.debts {
             tenant.limits.restore_debt(now, debt, *amount);
         }

@@ -1,6 +1,8 @@
 //! A tenant with its rows kept beside it, as the object keeps them: what every core test drives.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod names;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tollgate::bound::Shape;
@@ -28,6 +30,7 @@ pub(crate) struct Rows {
     pub(crate) habits: BTreeMap<String, Habit>,
     pub(crate) debts: BTreeMap<DebtKey, Amount>,
     pub(crate) flushed: CallKey,
+    pub(crate) names: names::NameRows,
     pub(crate) written: u64,
 }
 
@@ -48,6 +51,7 @@ impl Rows {
                 *debt = debt.plus(amount);
             }
             Change::Flushed(place) => self.flushed = place,
+            Change::Name(change) => self.names.write(change),
             Change::Health(row) if row.rests == 0 => drop(self.health.remove(&row.target)),
             Change::Health(row) => drop(self.health.insert(row.target.clone(), row)),
         }
@@ -66,6 +70,8 @@ impl Rows {
             health: self.health.values().cloned().collect(),
             habits: self.habits.clone(),
             debts: self.debts.iter().map(|(key, amount)| (key.clone(), *amount)).collect(),
+            oldest_name: self.names.names.keys().next().copied(),
+            answers: self.names.answers.iter().map(|(at, bytes)| (*at, *bytes)).collect(),
         }
     }
 }
@@ -121,6 +127,7 @@ impl World {
             output: true,
             output_cap: output_cap.map(Tokens::new),
             choices: 1,
+            idempotency: None,
         }
     }
 
@@ -142,11 +149,20 @@ impl World {
         let price = self.tenant.config().catalog.prices[target].at(Millis::ZERO).unwrap().price.clone();
         let end =
             End { bill, cost: price.cost(bill), status: 200, attempts: 1, target: target.to_owned(), ..End::default() };
-        let settlement = Settlement { at, call: call.to_owned(), end, attempts: Vec::new() };
+        self.end(call, at, end);
+    }
+
+    pub(crate) fn end(&mut self, call: &str, at: Option<CallKey>, end: End) {
+        let name = self.rows.names.names.values().find(|row| row.call == call).map(|row| row.name.clone());
+        let settlement = Settlement { at, call: call.to_owned(), end, attempts: Vec::new(), name };
         if let Err(needed) = self.tenant.settle(self.now, &settlement) {
             self.write();
             let row = self.rows.calls.get(&needed.0).cloned();
             self.tenant.settle_row(self.now, &settlement, row);
+        }
+        if let Some(name) = &settlement.name {
+            self.read_name(name);
+            self.tenant.settle_name(&settlement);
         }
         self.write();
     }

@@ -1,0 +1,171 @@
+// The object's half of named calls: the answers that still come, in memory, and those that are kept, in its storage.
+// What becomes of them is Rust's decision (idempotency/names.rs); the numbers below are known to replay.js.
+
+export const MORE = 0, END = 1, WAIT = 2, NOT_KEPT = 3, GONE = 4;
+const PART_BYTES = 512 * 1_024;
+// A failed answer is there for followers that are just asking; one of which nothing is heard any more is let go of.
+const FAILED_MS = 15_000;
+const SILENT_MS = 60_000;
+// A follower that has just been given something asks again.
+const FOLLOWED_MS = 2_000;
+
+const PART_WRITE = "INSERT OR REPLACE INTO answers (at, part, bytes) VALUES (?, ?, ?)";
+const PART_READ = "SELECT bytes FROM answers WHERE at = ? AND part = ?";
+
+export class Answers {
+  #storage;
+  #decide;
+  #write;
+  #coming = new Map();
+
+  // `decide` runs a step of the host, `write` writes what it changed.
+  constructor(storage, decide, write) {
+    this.#storage = storage;
+    this.#decide = decide;
+    this.#write = write;
+  }
+
+  // Takes a leader's next bytes; what replay.js needs to know of that.
+  publish(text, bytes) {
+    this.#forget();
+    const { call, head, last } = JSON.parse(text);
+    const known = this.#coming.get(call);
+    const now = Date.now();
+    const size = bytes.byteLength;
+    const { stop, take, have, full, store } = JSON.parse(this.#decide((host) => host.publish(now, text, known?.size ?? 0, size)));
+    if (stop) return { stop };
+    const coming = known ?? this.#begin(call);
+    if (take) coming.add(head, bytes);
+    coming.heard = now;
+    coming.full = full;
+    if (full) coming.clear();
+    if (last === "failed" && take) coming.ended = now;
+    if (last === "kept" && (take || full)) {
+      this.#coming.delete(call);
+      if (store !== null) this.#store(store, coming.bytes(0));
+    }
+    if (last && (take || full)) this.#write();
+    coming.wake();
+    return { stop, have, full, followed: coming.followers > 0 || now - coming.followed < FOLLOWED_MS };
+  }
+
+  // What there is of an answer from a place on (-1: its head as well): waits a while for it, if there is nothing yet.
+  async follow(text, from) {
+    const { call, at } = JSON.parse(text);
+    for (let waited = false; ; waited = true) {
+      const coming = this.#coming.get(call);
+      if (coming?.has(from)) return coming.give(from);
+      const stands = JSON.parse(this.#decide((host) => host.follow(Date.now(), text)));
+      if (stands.stored !== undefined) return this.#stored(at, stands.stored, from);
+      if (stands.wait === undefined) return { state: stands === "not_kept" ? NOT_KEPT : GONE };
+      if (waited) return { state: WAIT };
+      await (coming ?? this.#begin(call)).news(stands.wait);
+    }
+  }
+
+  #begin(call) {
+    const coming = new Coming(Date.now());
+    this.#coming.set(call, coming);
+    return coming;
+  }
+
+  #store(at, bytes) {
+    const { sql } = this.#storage;
+    const write = (part) => sql.exec(PART_WRITE, at, part, bytes.slice(part * PART_BYTES, (part + 1) * PART_BYTES)).rowsWritten;
+    try {
+      const rows = this.#storage.transactionSync(() => {
+        let written = write(0);
+        for (let part = 1; part * PART_BYTES < bytes.byteLength; part++) written += write(part);
+        return written;
+      });
+      this.#decide((host) => host.wrote(rows));
+    } catch (error) {
+      console.error(`an answer could not be stored: ${error?.message}`);
+      this.#decide((host) => host.not_stored(Date.now(), at));
+    }
+  }
+
+  #stored(at, head, from) {
+    const start = Math.max(from, 0);
+    const part = Math.floor(start / PART_BYTES);
+    const [row] = this.#storage.sql.exec(PART_READ, at, part).raw();
+    const whole = row === undefined ? new Uint8Array() : new Uint8Array(row[0]);
+    const bytes = whole.subarray(start - part * PART_BYTES);
+    return { state: whole.byteLength < PART_BYTES ? END : MORE, head, bytes };
+  }
+
+  #forget() {
+    const now = Date.now();
+    for (const [call, { ended, heard }] of this.#coming) {
+      const over = ended === 0 ? now - heard > SILENT_MS : now - ended > FAILED_MS;
+      if (over) this.#coming.delete(call);
+    }
+  }
+}
+
+// An answer that still comes, or has failed.
+class Coming {
+  head = null;
+  size = 0;
+  full = false;
+  ended = 0;
+  followers = 0;
+  followed = 0;
+  #parts = [];
+  #waiting = new Set();
+
+  constructor(now) {
+    this.heard = now;
+  }
+
+  add(head, bytes) {
+    this.head = head ?? this.head;
+    if (bytes.byteLength > 0) this.#parts.push(bytes);
+    this.size += bytes.byteLength;
+  }
+
+  clear() {
+    this.#parts = [];
+    this.size = 0;
+  }
+
+  bytes(from) {
+    const bytes = new Uint8Array(this.size - from);
+    let at = -from;
+    for (const part of this.#parts) {
+      if (at + part.byteLength > 0) bytes.set(at < 0 ? part.subarray(-at) : part, Math.max(at, 0));
+      at += part.byteLength;
+    }
+    return bytes;
+  }
+
+  has(from) {
+    return this.head !== null && !this.full && (from < this.size || this.ended > 0);
+  }
+
+  give(from) {
+    this.followed = Date.now();
+    const bytes = this.bytes(Math.min(Math.max(from, 0), this.size));
+    return { state: this.ended > 0 ? END : MORE, head: this.head, bytes };
+  }
+
+  // Resolves when something has happened, at the latest after `ms`.
+  news(ms) {
+    this.followers += 1;
+    this.followed = Date.now();
+    return new Promise((resolve) => {
+      const heard = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(heard);
+        this.followers -= 1;
+        resolve();
+      };
+      const timer = setTimeout(heard, ms);
+      this.#waiting.add(heard);
+    });
+  }
+
+  wake() {
+    for (const heard of this.#waiting) heard();
+  }
+}
