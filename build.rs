@@ -127,12 +127,14 @@ fn compile_names(provider: &Provider) -> Result<Vec<u8>, String> {
 fn compile_entries(provider: &Provider) -> Result<Vec<u8>, String> {
     let mut entries = Vec::new();
     for model in &provider.models {
-        number(&mut entries, model.context_window.unwrap_or(0));
+        let mut entry = Vec::new();
+        number(&mut entry, model.context_window.unwrap_or(0));
         // A model that names no rate is free only where it says so: others are gone, or priced in words.
         let prices = compile_prices(&model.prices, model.id.ends_with(":free"));
         let prices = prices.map_err(|error| format!("{}: {error}", model.id))?;
-        number(&mut entries, prices.len() as u64);
-        prices.iter().for_each(|dated| dated.write(&mut entries));
+        number(&mut entry, prices.len() as u64);
+        prices.iter().for_each(|dated| dated.write(&mut entry));
+        block(&mut entries, &entry);
     }
     Ok(entries)
 }

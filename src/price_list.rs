@@ -78,7 +78,7 @@ impl List {
     fn find_here(&self, model: &str) -> Option<Listed> {
         let place = self.models.split(|byte| *byte == format::END).position(|rules| is_for(rules, model))?;
         let mut prices = self.prices;
-        (0..place).try_for_each(|_| prices.entry().map(drop))?;
+        (0..place).try_for_each(|_| prices.block().map(drop))?;
         prices.entry()
     }
 }

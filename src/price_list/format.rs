@@ -8,7 +8,7 @@
 //! model    = clause* END                         one of them must hold
 //! clause   = tag characters                      up to the next byte below a space
 //!          | clause (ALSO | tag) characters      both must hold
-//! prices   = block(entry*)*
+//! prices   = block(block(entry)*)*
 //! entry    = number:context count dated*
 //! dated    = when number:mask rate*              by rising bit of the mask; then what REQUEST and TIERS say
 //! when     = ALWAYS | FROM number:days | DAILY number:from number:to

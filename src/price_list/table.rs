@@ -50,10 +50,11 @@ impl<'a> Table<'a> {
 
     /// The next model's entry.
     pub(super) fn entry(&mut self) -> Option<Listed> {
-        let context = Some(self.number()?).filter(|context| *context > 0).map(Tokens::new);
-        let count = self.number()?;
-        let dated = (0..count).map(|_| self.dated()).collect::<Option<Vec<_>>>()?;
-        Some(Listed { context, tariff: Tariff(dated) })
+        let mut entry = Table(self.block()?);
+        let context = Some(entry.number()?).filter(|context| *context > 0).map(Tokens::new);
+        let count = entry.number()?;
+        let dated = (0..count).map(|_| entry.dated()).collect::<Option<Vec<_>>>()?;
+        entry.0.is_empty().then_some(Listed { context, tariff: Tariff(dated) })
     }
 
     fn dated(&mut self) -> Option<Dated> {

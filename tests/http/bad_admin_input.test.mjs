@@ -63,6 +63,7 @@ const BAD_POLICIES = [
   ['a least fit of 0', { fit_min: 0 }, 'fit_min', /from 1/],
   ['an unknown on_disconnect', { on_disconnect: 'stay' }, 'on_disconnect', /one of abort, drain/],
   ['a shortfall nobody knows', { on_shortfall: 'warn' }, 'on_shortfall', /one of fit, reject/],
+  ['an unknown price for free', { unknown_price: 'free' }, 'unknown_price', /one of reject, default, track_only/],
   ['models as text', { models: 'chat' }, 'models', /must be a list/],
   ['a list', [], '', /must be an object/],
 ];
@@ -108,6 +109,11 @@ const BAD_CATALOGS = [
   ['a negative price', price({ input: '-1' }), 'catalog.prices["p/m"].input', /US dollars/],
   ['an endless price', price({ input: '1', output: '1e9' }), 'catalog.prices["p/m"].output', /US dollars/],
   ['a price above a million', price({ input: '1000001' }), 'catalog.prices["p/m"].input', /US dollars/],
+  ['a tier below the one before', price({ input: '1', tiers: [{ above: 9, input: '2' }, { above: 8, input: '3' }] }),
+    'catalog.prices["p/m"].tiers[1].above', /more than that of the tier before it/],
+  ['a second price of no date', price([{ input: '1' }, { input: '2' }]), 'catalog.prices["p/m"][1]', /has no "from"/],
+  ['a default price as text', { ...CATALOG, default_price: '1' }, 'catalog.default_price', /must be an object/],
+  ['a list that is not built in', provider({ price_list: 'opnai' }), 'catalog.providers["p"].price_list', /built in: anthropic, .*openai,/],
   ['a price of nobody\'s', { ...CATALOG, prices: { 'q/m': { input: '1' } } }, 'catalog.prices["q/m"]', /named provider\/model/],
   ['a list', [], 'catalog', /must be an object/],
 ];
