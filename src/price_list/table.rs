@@ -1,4 +1,4 @@
-//! Reads the compiled table: what [`format`] says, from front to back.
+//! Reads the compiled table: what [`mod@format`] says, from front to back.
 
 use super::{Listed, format};
 use crate::price::{Price, Tier};
