@@ -19,6 +19,9 @@
 //! 7. A call nobody settles ends at its lease, billed at what it held, until somebody does.
 //! 8. The tenant reads its limits and sums at any time ([`usage`]).
 //!
+//! A call with an `Idempotency-Key` is made and billed once: whoever sends it again is given its answer, while
+//! that comes or later ([`idempotency`]).
+//!
 //! # Reading order
 //!
 //! The modules below stand in it: units and documents first, then what decides who may spend, then
