@@ -7,13 +7,14 @@
 //! # One call's life
 //!
 //! 1. The front reads the request's head and checks the key's MAC, without I/O ([`key`]).
-//! 2. It reads the body's envelope: model, stream, output caps, choices ([`dialect`]).
+//! 2. It reads the body's envelope: model, stream, output caps, choices, and what bounds its size ([`dialect`]).
 //! 3. The tenant's object admits it: key, model, every limit at once; what it may cost is held
-//!    ([`tenant`], [`limits`], [`bound`], [`fit`], [`price`]). The answer leaves when its ledger row is durable
-//!    ([`rows`], [`store`]).
+//!    ([`tenant`], [`limits`], [`bound`], [`fit`], [`price`]), of a rate what such calls mostly use ([`habit`]). The
+//!    answer leaves when its ledger row is durable ([`rows`], [`store`]).
 //! 4. The front calls the targets in their order ([`route`], [`health`]) with the request spliced for
 //!    each, until one answers ([`answer`]). Every answer tells how the limits of its call stand ([`gauge`]).
-//! 5. A stream passes frame by frame and is metered on the way ([`sse`], [`relay`]).
+//! 5. A stream passes frame by frame and is metered on the way ([`sse`], [`relay`]). The object hears of it every few
+//!    seconds, renews its lease, and has it stopped where a budget was cut ([`tenant`]).
 //! 6. The call is settled: its hold becomes its bill ([`settle`]), once, whatever is repeated ([`ledger`]). The
 //!    settlement travels with the tenant's next call, or waits 5 ms.
 //! 7. A call nobody settles ends at its lease, billed at what it held, until somebody does.
@@ -35,8 +36,8 @@
 //!   do not know one another.
 //! - A refusal changes nothing; all checks come before the first change.
 //! - For every limit and instant, settled + held is at most the limit, unless a provider bills more
-//!   than was held: the input of a body's bytes is bounded by them, what a body only points at (an
-//!   image by its address) is not. Time never runs backwards.
+//!   than was held. Budgets hold the worst case, so that is what has no bound, as a tool that the
+//!   provider runs; the next window repays it first. Time never runs backwards.
 //! - Memory is a cache of the rows: a tenant rebuilt from them decides as the one before.
 //! - Only [`refusal`] chooses statuses, only [`answer`] judges a provider's. Only [`store`] knows the
 //!   object's SQL.
