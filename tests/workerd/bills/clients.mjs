@@ -17,11 +17,14 @@ export class Clients {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections, noDelay: true });
   }
 
-  /** Sends every job once; what became of each call by its name: { kind, status, pieces }, those of content that came. */
+  /**
+   * Sends every job once; what became of each call by its name: { kind, status, pieces (of content that came), original
+   * (the call whose answer it was given) }.
+   */
   async run(jobs) {
     let next = 0;
     const client = async () => {
-      for (let nth = next++; nth < jobs.length; nth = next++) await this.#send(jobs[nth], this.#keys[nth % this.#keys.length]);
+      for (let nth = next++; nth < jobs.length; nth = next++) await this.#send(jobs[nth]);
     };
     await Promise.all(Array.from({ length: this.#connections }, client));
     this.#agent.destroy();
@@ -32,12 +35,15 @@ export class Clients {
     return `${this.#done.size} calls are answered, ${this.#nameless} had no answer`;
   }
 
-  #send({ kind, body, pieces }, key) {
+  #send({ kind, body, pieces, caller, name }) {
+    const key = this.#keys[caller % this.#keys.length];
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    if (name) headers['idempotency-key'] = name;
     return new Promise((resolve, reject) => {
       const sent = request(this.#url, { method: 'POST', agent: this.#agent, headers }, (response) => {
         const call = response.headers['x-request-id'];
-        const seen = { kind, status: response.statusCode, pieces: 0 };
+        const original = response.headers['x-tollgate-original-request-id'] ?? null;
+        const seen = { kind, status: response.statusCode, pieces: 0, original };
         this.#done.set(call, seen);
         response.on('data', (part) => {
           seen.pieces += part.toString('latin1').split('"delta":{"content":"').length - 1;

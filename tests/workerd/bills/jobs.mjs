@@ -72,7 +72,7 @@ export function randomOf(seed) {
   };
 }
 
-const WEIGHTS = { told: 66, twice: 8, left: 6, 'left-whole': 1, cut: 6, untold: 4, refused: 3, fails: 3, backed: 3 };
+const WEIGHTS = { told: 60, twice: 7, named: 7, left: 6, 'left-whole': 1, cut: 6, untold: 4, refused: 3, fails: 3, backed: 3 };
 const FAILURES = ['fail500', 'fail429', 'fail503', 'reset', 'badjson', 'cut0', 'ok', 'ok', 'ok'];
 const SIZES = [0, 1, 17, 999, 12_345, 128_000, 128_001, 200_000, 200_001, 250_000];
 
@@ -92,9 +92,11 @@ export function jobsOf(seed, count) {
     const body = { model, stream, max_tokens: 400, messages: [{ role: 'user', content: 'x'.repeat(random(300)) }], metadata: { script: words } };
     if (random(4) === 0) body.n = 1 + random(3);
     if (stream && random(2) === 0) body.stream_options = { include_usage: true };
-    const job = { kind, body: JSON.stringify(body), pieces: kind === 'left' ? random(12) : 0 };
-    calls.push(job);
-    if (kind === 'twice' && calls.length < count) calls.push(job);
+    const job = { kind, body: JSON.stringify(body), pieces: kind === 'left' ? random(12) : 0, caller: random(1_000) };
+    // What is sent again is another call, but for one that has a name.
+    if (kind === 'named') job.name = `bill-${calls.length}`;
+    const times = { twice: 2, named: 3 }[kind] ?? 1;
+    for (let nth = 0; nth < times && calls.length < count; nth += 1) calls.push(job);
     if (kind === 'backed') steps.push(one(FAILURES));
   }
   return { calls, steps };
