@@ -248,7 +248,10 @@ impl Limits {
                 match rule.limit.what {
                     What::OutputTokens => Some(Tokens::new(room.get())),
                     What::Tokens => Some(Tokens::new(room.get()).minus(held.input)),
-                    What::Cost => prices.affordable_output(input.ceiling, input.kinds, NanoUsd::new(room.get())),
+                    What::Cost => {
+                        let room = NanoUsd::new(room.get()).minus(input.reserve);
+                        prices.affordable_output(input.ceiling, input.kinds, room)
+                    }
                     What::Requests | What::InputTokens | What::Concurrency => None,
                 }
             })

@@ -82,6 +82,18 @@ fn a_budget_that_is_cut_stops_the_calls_that_it_does_not_carry_any_more() {
 }
 
 #[test]
+fn what_is_held_for_something_without_a_bound_is_held_to_the_end() {
+    let mut world = World::new(&money("0.2"), None);
+    let mut ask = world.ask("c", "a", 40, Some(100));
+    ask.shape.unbounded = true;
+    let at = world.admit(&ask).unwrap().at;
+    assert_eq!(held(&mut world, "money"), (0, 100_240_000));
+    world.edit(&money("0.1001"), &money("9"));
+    assert_eq!(world.amend("c", at, Tokens::new(1), Some(10)).stop_at, Some(Tokens::new(30)));
+    assert_eq!(held(&mut world, "money"), (0, 100_100_000));
+}
+
+#[test]
 fn what_a_bill_has_beyond_its_hold_and_its_budget_is_repaid_by_the_next_window() {
     let mut world = World::new(&money("0.0005"), None);
     let at = admit(&mut world, "c1", 100);

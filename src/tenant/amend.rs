@@ -34,7 +34,7 @@ impl Tenant {
             // What has come has come: it stops at once if that is more already.
             held.output = stop_at.max(amend.output).min(held.output);
             held.likely_output = held.likely_output.min(held.output);
-            held.cost = held.cost.min(prices.worst(input.ceiling, held.output, input.kinds));
+            held.cost = held.cost.min(prices.worst(input.ceiling, held.output, input.kinds).plus(input.reserve));
         }
         let lease = self.policy(&row).lease;
         let renew = row.lease_ends.minus(now).times(2) < lease;
@@ -65,8 +65,11 @@ impl Tenant {
         let kinds = Kinds { audio_input: true, audio_output: true, cache_hour: true };
         let said = amend.usage.map(|Bill { input, .. }| input).filter(|input| *input > Tokens::ZERO);
         let ceiling = said.unwrap_or(row.held.input);
-        let input = InputBound { estimate: row.held.likely_input, ceiling, kinds, reserve: NanoUsd::ZERO };
-        (Prices(price.map(|(price, _)| price).into_iter().collect()), input)
+        let prices = Prices(price.map(|(price, _)| price).into_iter().collect());
+        // What is held for something without a bound is held to the end.
+        let reserve = row.held.cost.minus(prices.worst(ceiling, row.held.output, kinds));
+        let reserve = if row.special { reserve } else { NanoUsd::ZERO };
+        (prices, InputBound { estimate: row.held.likely_input, ceiling, kinds, reserve })
     }
 
     /// What `row`'s call is to hold from now on, whatever the limits say.
