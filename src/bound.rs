@@ -61,6 +61,12 @@ impl InputBound {
 }
 
 impl Shape {
+    /// The bytes of a request that is text alone, from which estimates are learnt; 0 of any other.
+    pub const fn text_alone(&self) -> u64 {
+        let media = self.images > 0 || self.files > 0 || self.audio_bytes > 0 || self.unbounded;
+        if media { 0 } else { self.bytes }
+    }
+
     /// The most tokens that the input can be for `model`, and what it is reckoned to be: by its `habit`,
     /// or else at four bytes a token.
     pub fn bound(&self, model: &Model, habit: Option<&Habit>) -> InputBound {

@@ -83,12 +83,11 @@ impl<'a> Wish<'a> {
         // Rolling windows hold only what is likely: where budgets have enough, that has to fit.
         let budgets = |limits: &mut Limits| limits.affordable_output(now, caller, input, prices, false);
         let likely_fits = || self.likely(wanted) <= all;
-        if affordable >= wanted
-            || (!fits && likely_fits() && budgets(limits).is_none_or(|all| self.afforded(all) >= wanted))
-        {
+        if affordable >= wanted || (likely_fits() && budgets(limits).is_none_or(|all| self.afforded(all) >= wanted)) {
             return self.output(wanted, Some(wanted), None);
         }
-        self.output(if fits { least } else { wanted }, None, Some(affordable))
+        // A rolling window may let it pass all the same: then it must not answer more than is held.
+        self.output(if fits { least } else { wanted }, fits.then_some(least), Some(affordable))
     }
 
     /// What of `affordable` the call takes where it may not have, or did not name, all that it can use.

@@ -23,7 +23,7 @@ pub struct Habit {
     output: BTreeMap<u8, u32>,
     /// All of them.
     calls: u32,
-    /// Their input.
+    /// The input of those that were text alone.
     input: u64,
     /// The bytes of text that made it.
     bytes: u64,
@@ -100,7 +100,7 @@ impl Habit {
 
     /// The input that a text of so many bytes mostly makes; `None`: too few calls are known.
     pub fn input(&self, bytes: u64) -> Option<Tokens> {
-        if self.calls < CALLS_MIN {
+        if self.calls < CALLS_MIN || self.bytes == 0 {
             return None;
         }
         let input = u128::from(bytes).saturating_mul(self.input.into()).div_ceil(u128::from(self.bytes.max(1)));
@@ -112,8 +112,11 @@ impl Habit {
         let calls = self.output.entry(bucket(bill.output.get())).or_default();
         *calls = calls.saturating_add(1);
         self.calls = self.calls.saturating_add(1);
-        self.input = self.input.saturating_add(bill.input.get());
-        self.bytes = self.bytes.saturating_add(row.bytes);
+        // Only of text alone are the bytes known.
+        if row.bytes > 0 {
+            self.input = self.input.saturating_add(bill.input.get());
+            self.bytes = self.bytes.saturating_add(row.bytes);
+        }
     }
 
     /// Halves the counts once they are large.

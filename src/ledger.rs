@@ -76,9 +76,14 @@ impl Ledger {
         self.flushed
     }
 
+    /// The place that a call admitted at `now` would get.
+    pub fn next_place(&self, now: Millis) -> CallKey {
+        CallKey::at(now).max(self.last.next())
+    }
+
     /// A place for a call that is admitted at `now`.
     pub fn place(&mut self, now: Millis) -> CallKey {
-        self.last = CallKey::at(now).max(self.last.next());
+        self.last = self.next_place(now);
         self.last
     }
 

@@ -81,7 +81,7 @@ pub struct CallRow {
     pub model: String,
     /// What was called: `chat` or `embeddings`.
     pub endpoint: String,
-    /// The bytes of its text, from which estimates are learnt.
+    /// The bytes of its text, from which estimates are learnt; 0 if it was not text alone.
     pub bytes: u64,
     /// How far it has come.
     pub state: State,

@@ -153,6 +153,8 @@ impl History {
         let before = (self.world.standings("a"), self.world.standings("b"), self.world.rows.written);
         match self.world.admit(&ask) {
             Ok(admission) => {
+                let held = self.world.rows.calls[&admission.at].held.output;
+                assert_eq!(admission.output_cap, Some(held), "what budgets hold is what the request may have");
                 for (limit, settled, held, _) in standings(&mut self.world, key) {
                     assert!(settled + held <= limit.max.get(), "{}: admitted beyond its limit", limit.name);
                 }

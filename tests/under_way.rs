@@ -94,6 +94,48 @@ fn what_is_held_for_something_without_a_bound_is_held_to_the_end() {
 }
 
 #[test]
+fn a_hold_is_reckoned_anew_only_where_the_prices_are_known_that_bill_it() {
+    let quota = |max: u64| {
+        json!({"limits": [
+            {"name": "money", "what": "cost", "window": "day", "max": "9"},
+            {"name": "quota", "what": "output_tokens", "window": "day", "max": max}
+        ]})
+    };
+    let mut world = World::new(&quota(9_000), None);
+    let at = admit(&mut world, "c", 100);
+    let mut config = world.tenant.config().clone();
+    config.catalog.version += 1;
+    config.catalog.models.get_mut("m").unwrap().targets.clear();
+    world.configure(config);
+    world.edit(&quota(50), &json!({}));
+    assert_eq!(world.amend("c", at, Tokens::new(1), Some(1)).stop_at, Some(Tokens::new(50)));
+    assert_eq!(held(&mut world, "money"), (0, 240_000), "it is still billed at the price of its admission");
+}
+
+#[test]
+fn a_call_that_a_rate_lets_pass_is_capped_at_what_its_budget_holds() {
+    let mut world = World::new(
+        &json!({"limits": [
+            {"name": "tpm", "what": "tokens", "window": "60s", "max": 1000},
+            {"name": "money", "what": "cost", "window": "month", "max": "0.0035"}
+        ]}),
+        None,
+    );
+    for number in 0..20 {
+        let name = format!("c{number}");
+        let at = admit(&mut world, &name, 300);
+        world.settle(&name, Some(at), 10, 10);
+        world.now = world.now.plus(Millis::from_secs(60));
+    }
+    let at = admit(&mut world, "large", 900);
+    world.settle("large", Some(at), 10, 790);
+    let ask = world.ask("more", "a", 40, None);
+    let admission = world.admit(&ask).unwrap();
+    let row = &world.rows.calls[&admission.at];
+    assert_eq!(admission.output_cap, Some(row.held.output));
+}
+
+#[test]
 fn what_a_bill_has_beyond_its_hold_and_its_budget_is_repaid_by_the_next_window() {
     let mut world = World::new(&money("0.0005"), None);
     let at = admit(&mut world, "c1", 100);

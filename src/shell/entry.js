@@ -110,7 +110,8 @@ export class TenantObject extends DurableObject {
 
   #write() {
     if (this.#lost) {
-      this.#lost = false;
+      // The group that is waiting has lost its memory, too, and is to be told so.
+      this.#lost = this.#commit !== null;
       throw new Error("another event of this turn failed; ask again");
     }
     const alarm = this.#decide((host) => host.commit());

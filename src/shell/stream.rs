@@ -118,7 +118,8 @@ impl Call {
     fn progress(&self, id: &str, passed: Millis) -> Option<Amend> {
         let (stream, admission) = (self.relay.as_ref()?, self.admission.as_ref()?);
         let known = stream.metered().known;
-        let output = settle::bill(known, &self.reckoning()).0.output;
+        let bill = settle::bill(known, &self.reckoning()).0;
+        let output = bill.output;
         let mut told = stream.0.told.get();
         told.silence = told.silence.plus(passed);
         let often = Millis::new(admission.lease.get() / REPORTS_MIN);
@@ -128,7 +129,9 @@ impl Call {
         if !is_news {
             return None;
         }
-        let (usage, target) = (known.usage.map(settle::bill_of), self.hop()?.target.clone());
+        // A usage that the bill would not believe tells nothing of the hold either.
+        let usage = known.usage.map(settle::bill_of).filter(|said| said.input == bill.input);
+        let target = self.hop()?.target.clone();
         Some(Amend { at: admission.at, call: id.to_owned(), target, output, usage })
     }
 

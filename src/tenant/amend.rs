@@ -34,7 +34,7 @@ impl Tenant {
             // What has come has come: it stops at once if that is more already.
             held.output = stop_at.max(amend.output).min(held.output);
             held.likely_output = held.likely_output.min(held.output);
-            held.cost = held.cost.min(prices.worst(input.ceiling, held.output, input.kinds).plus(input.reserve));
+            held.cost = self.reckoned_cost(&row, held, &prices, input);
         }
         let lease = self.policy(&row).lease;
         let renew = row.lease_ends.minus(now).times(2) < lease;
@@ -65,6 +65,8 @@ impl Tenant {
         let kinds = Kinds { audio_input: true, audio_output: true, cache_hour: true };
         let said = amend.usage.map(|Bill { input, .. }| input).filter(|input| *input > Tokens::ZERO);
         let ceiling = said.unwrap_or(row.held.input);
+        // What the policy makes of an unknown price may have been edited since: free is not known to be free.
+        let price = price.filter(|(_, source)| !source.is_empty());
         let prices = Prices(price.map(|(price, _)| price).into_iter().collect());
         // What is held for something without a bound is held to the end.
         let reserve = row.held.cost.minus(prices.worst(ceiling, row.held.output, kinds));
@@ -78,11 +80,18 @@ impl Tenant {
         if amend.output > held.likely_output {
             held.likely_output = amend.output.times(2).min(held.output);
         }
-        let same_prices = row.catalog == self.config.catalog.version;
-        if same_prices && !row.special && !prices.0.is_empty() {
-            held.cost = held.cost.min(prices.worst(input.ceiling, held.output, input.kinds));
+        if !row.special {
+            held.cost = self.reckoned_cost(row, held, prices, input);
         }
         held
+    }
+
+    /// What `held` may still cost: reckoned anew only where the prices are known that it will be billed by.
+    fn reckoned_cost(&self, row: &CallRow, held: Load, prices: &Prices, input: InputBound) -> NanoUsd {
+        if row.catalog != self.config.catalog.version || prices.0.is_empty() {
+            return held.cost;
+        }
+        held.cost.min(prices.worst(input.ceiling, held.output, input.kinds).plus(input.reserve))
     }
 }
 

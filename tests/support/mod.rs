@@ -205,6 +205,11 @@ impl World {
         for record in config.keys.values_mut() {
             record.policy = Some(Policy::read(&Field::root("policy", key), Per::Key).unwrap());
         }
+        self.configure(config);
+    }
+
+    /// Starts the tenant anew as `config`.
+    pub(crate) fn configure(&mut self, config: Config) {
         let stored = self.rows.read(&config, self.now);
         self.tenant = Tenant::restore(self.now, config, stored);
     }
