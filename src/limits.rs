@@ -10,7 +10,7 @@ use crate::policy::{Limit, What};
 use crate::price::Prices;
 use crate::rows::DebtKey;
 use crate::units::{Amount, Millis, NanoUsd, Tokens};
-use crate::window::{Tally, Window};
+use crate::window::Window;
 use rule::Rule;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -181,16 +181,7 @@ impl Limits {
                 let calendar = rule.limit.window.span().is_none();
                 let input_tokens = if calendar { input.ceiling } else { input.estimate };
                 let room = rule.standing(now, caller.key).remaining();
-                match rule.limit.what {
-                    What::OutputTokens => Some(Tokens::new(room.get())),
-                    What::Tokens => Some(Tokens::new(room.get()).minus(input_tokens)),
-                    What::Cost => prices.affordable_output(
-                        input.ceiling,
-                        input.kinds,
-                        NanoUsd::new(room.get()).minus(input.reserve),
-                    ),
-                    What::Requests | What::InputTokens | What::Concurrency => None,
-                }
+                output_within(rule.limit.what, room, input_tokens, input, prices)
             })
             .min()
     }
@@ -244,16 +235,7 @@ impl Limits {
                 if over == Amount::ZERO || !rule.tally(now, caller.key).covers_hold(at) {
                     return None;
                 }
-                let room = own.minus(over);
-                match rule.limit.what {
-                    What::OutputTokens => Some(Tokens::new(room.get())),
-                    What::Tokens => Some(Tokens::new(room.get()).minus(held.input)),
-                    What::Cost => {
-                        let room = NanoUsd::new(room.get()).minus(input.reserve);
-                        prices.affordable_output(input.ceiling, input.kinds, room)
-                    }
-                    What::Requests | What::InputTokens | What::Concurrency => None,
-                }
+                output_within(rule.limit.what, own.minus(over), held.input, input, prices)
             })
             .min()
     }
@@ -308,10 +290,7 @@ impl Limits {
         for rule in &mut self.rules {
             let slot = rule.slot_of(key.as_ref());
             if rule.name() == debt.limit && rule.repays() && slot == key {
-                let tally =
-                    rule.tallies.entry(slot).or_insert_with(|| Tally::new(rule.limit.window, rule.limit.max, now));
-                tally.advance(now);
-                tally.owe(debt.start, amount);
+                rule.tally_in(slot, now).owe(debt.start, amount);
             }
         }
     }
@@ -345,5 +324,19 @@ impl Limits {
     pub fn covering(&mut self, now: Millis, caller: Caller<'_>) -> Vec<Standing<'_>> {
         let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller));
         rules.map(|rule| rule.standing(now, caller.key)).collect()
+    }
+}
+
+/// The output that `room` of a limit on `what` is enough for beside the input, which is `input_tokens` of a limit
+/// on tokens; `None`: any amount.
+fn output_within(what: What, room: Amount, input_tokens: Tokens, input: InputBound, prices: &Prices) -> Option<Tokens> {
+    match what {
+        What::OutputTokens => Some(Tokens::new(room.get())),
+        What::Tokens => Some(Tokens::new(room.get()).minus(input_tokens)),
+        What::Cost => {
+            let room = NanoUsd::new(room.get()).minus(input.reserve);
+            prices.affordable_output(input.ceiling, input.kinds, room)
+        }
+        What::Requests | What::InputTokens | What::Concurrency => None,
     }
 }

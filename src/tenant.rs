@@ -80,8 +80,8 @@ impl Tenant {
         // Places are unique, so a thousand calls of one millisecond reach into the next: it is then.
         let now = self.tick(now.max(self.ledger.next_place(now).millis()));
         self.expire(now);
-        let own = self.known(now, &ask.key, &ask.hash)?.policy.as_ref();
-        let policy = own.unwrap_or(&self.config.policy);
+        self.known(now, &ask.key, &ask.hash)?;
+        let policy = self.policy(&ask.key);
         let (on_shortfall, fit_min) = (policy.on_shortfall, policy.fit_min);
         let (lease, on_disconnect, unknown) = (policy.lease, policy.on_disconnect, policy.unknown_price);
         let allowed = self.config.policy.allows(&ask.model) && policy.allows(&ask.model);
@@ -309,6 +309,12 @@ impl Tenant {
         Ok(record)
     }
 
+    /// The policy that calls of `key` are under: its own, or else the tenant's.
+    fn policy(&self, key: &KeyId) -> &Policy {
+        let own = self.config.keys.get(key).and_then(|record| record.policy.as_ref());
+        own.unwrap_or(&self.config.policy)
+    }
+
     /// Time never runs backwards: not by the clock, and not behind a place already given.
     fn tick(&mut self, now: Millis) -> Millis {
         self.now = now.max(self.now).max(self.ledger.latest());
@@ -334,8 +340,7 @@ impl Tenant {
         let hops = route::hops(&self.config.catalog, &self.health, self.now, model, unknown);
         let caller = Caller { key: &row.key, model: &row.model };
         let gauges = Gauges::of(self.now, self.limits.covering(self.now, caller));
-        let own = self.config.keys.get(&row.key).and_then(|key| key.policy.as_ref());
-        let Policy { on_disconnect, lease, .. } = *own.unwrap_or(&self.config.policy);
+        let Policy { on_disconnect, lease, .. } = *self.policy(&row.key);
         Admission { at: row.at, hops, output_cap, input_estimate: row.held.likely_input, on_disconnect, lease, gauges }
     }
 }

@@ -73,7 +73,11 @@ impl Rule {
     }
 
     pub(super) fn tally(&mut self, now: Millis, key: &KeyId) -> &mut Tally {
-        let slot = self.slot(key);
+        self.tally_in(self.slot(key), now)
+    }
+
+    /// The counts kept in `slot`, as of `now`.
+    pub(super) fn tally_in(&mut self, slot: Option<KeyId>, now: Millis) -> &mut Tally {
         let tally = self.tallies.entry(slot).or_insert_with(|| Tally::new(self.limit.window, self.limit.max, now));
         tally.advance(now);
         tally

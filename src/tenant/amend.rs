@@ -3,7 +3,6 @@
 use super::Tenant;
 use crate::bound::InputBound;
 use crate::limits::{Caller, Load};
-use crate::policy::Policy;
 use crate::price::{Bill, Kinds, Prices};
 use crate::route;
 use crate::rows::{CallRow, Change};
@@ -36,7 +35,7 @@ impl Tenant {
             held.likely_output = held.likely_output.min(held.output);
             held.cost = self.reckoned_cost(&row, held, &prices, input);
         }
-        let lease = self.policy(&row).lease;
+        let lease = self.policy(&row.key).lease;
         let renew = row.lease_ends.minus(now).times(2) < lease;
         let stop_at = lowered.or(row.stop_at);
         if lowered.is_some() || renew || is_worth(&row.held, &held) {
@@ -49,18 +48,12 @@ impl Tenant {
         Amended { ended: false, stop_at }
     }
 
-    /// The policy that `row`'s call is under.
-    fn policy(&self, row: &CallRow) -> &Policy {
-        let own = self.config.keys.get(&row.key).and_then(|record| record.policy.as_ref());
-        own.unwrap_or(&self.config.policy)
-    }
-
     /// What the call's tokens cost now that its target is known, and what its input is now known to be.
     fn reckoned(&self, row: &CallRow, amend: &Amend) -> (Prices, InputBound) {
         let targets = self.config.catalog.models.get(&row.model).map(|model| model.targets.as_slice());
         let answers = |target: &&crate::catalog::Target| target.name() == amend.target;
         let target = targets.unwrap_or_default().iter().find(answers);
-        let (at, unknown) = (row.at.millis(), self.policy(row).unknown_price);
+        let (at, unknown) = (row.at.millis(), self.policy(&row.key).unknown_price);
         let price = target.and_then(|target| route::price(&self.config.catalog, target, at, unknown));
         let kinds = Kinds { audio_input: true, audio_output: true, cache_hour: true };
         let said = amend.usage.map(|Bill { input, .. }| input).filter(|input| *input > Tokens::ZERO);
@@ -68,7 +61,7 @@ impl Tenant {
         // What the policy makes of an unknown price may have been edited since: free is not known to be free.
         let price = price.filter(|(_, source)| !source.is_empty());
         let prices = Prices(price.map(|(price, _)| price).into_iter().collect());
-        // What is held for something without a bound is held to the end.
+        // What is held for something without a bound is held to the end: such a call is not reckoned anew.
         let reserve = row.held.cost.minus(prices.worst(ceiling, row.held.output, kinds));
         let reserve = if row.special { reserve } else { NanoUsd::ZERO };
         (prices, InputBound { estimate: row.held.likely_input, ceiling, kinds, reserve })
@@ -80,9 +73,7 @@ impl Tenant {
         if amend.output > held.likely_output {
             held.likely_output = amend.output.times(2).min(held.output);
         }
-        if !row.special {
-            held.cost = self.reckoned_cost(row, held, prices, input);
-        }
+        held.cost = self.reckoned_cost(row, held, prices, input);
         held
     }
 

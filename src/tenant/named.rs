@@ -94,7 +94,6 @@ impl Tenant {
 
     /// How long the leader of a name of `key` may be silent.
     fn silence(&self, key: &KeyId) -> Millis {
-        let own = self.config.keys.get(key).and_then(|record| record.policy.as_ref());
-        own.unwrap_or(&self.config.policy).lease.min(SILENCE_MAX)
+        self.policy(key).lease.min(SILENCE_MAX)
     }
 }
