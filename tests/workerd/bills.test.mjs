@@ -38,6 +38,12 @@ before(async () => {
 });
 after(() => world.stop());
 
+/** Resolves once the provider has the call with that mark. */
+function reached(mark) {
+  const before = world.provider.calls().length;
+  return world.provider.until((calls) => calls.slice(before).some(({ body }) => body?.metadata?.mark === mark));
+}
+
 /** What the provider saw, by call: its attempts in their order. */
 function journal() {
   const attempts = new Map();
@@ -102,7 +108,7 @@ const exactAll = (parts) => Object.fromEntries(Object.entries(parts).map(([name,
 test(`${CALLS} mixed calls are billed to the nano-dollar what the provider made (seed ${SEED})`, async (context) => {
   const jobs = jobsOf(SEED, CALLS);
   world.provider.script('primary', jobs.steps);
-  const clients = new Clients(world.url, keys.map(({ key }) => key), CONNECTIONS);
+  const clients = new Clients(world.url, keys.map(({ key }) => key), CONNECTIONS, reached);
   const seen = await inTime('all calls are answered', clients.run(jobs.calls), () => clients.state(), PATIENCE_MS);
   const rows = await tenant.settled();
   const attempts = journal();

@@ -7,11 +7,14 @@ export class Clients {
   #keys;
   #agent;
   #connections;
+  #reached;
   #done = new Map();
   #nameless = 0;
 
-  constructor(url, keys, connections) {
+  /** `reached(mark)` resolves once the provider has the call with that mark. */
+  constructor(url, keys, connections, reached) {
     this.#url = `${url}/v1/chat/completions`;
+    this.#reached = reached;
     this.#keys = keys;
     this.#connections = connections;
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections, noDelay: true });
@@ -35,7 +38,7 @@ export class Clients {
     return `${this.#done.size} calls are answered, ${this.#nameless} had no answer`;
   }
 
-  #send({ kind, body, pieces, caller, name }) {
+  #send({ kind, body, pieces, caller, name, mark }) {
     const key = this.#keys[caller % this.#keys.length];
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     if (name) headers['idempotency-key'] = name;
@@ -60,7 +63,7 @@ export class Clients {
         this.#nameless += 1;
         return resolve();
       });
-      if (kind === 'left-whole') sent.on('socket', () => setTimeout(() => sent.destroy(), 10));
+      if (kind === 'left-whole') this.#reached(mark).then(() => sent.destroy());
       sent.end(body);
     });
   }

@@ -92,7 +92,10 @@ export function jobsOf(seed, count) {
     const body = { model, stream, max_tokens: 400, messages: [{ role: 'user', content: 'x'.repeat(random(300)) }], metadata: { script: words } };
     if (random(4) === 0) body.n = 1 + random(3);
     if (stream && random(2) === 0) body.stream_options = { include_usage: true };
-    const job = { kind, body: JSON.stringify(body), pieces: kind === 'left' ? random(12) : 0, caller: random(1_000) };
+    // Who leaves without a word of the answer is known by a mark: the provider has to have the call by then.
+    const mark = kind === 'left-whole' ? `mark-${calls.length}` : undefined;
+    if (mark) body.metadata.mark = mark;
+    const job = { kind, mark, body: JSON.stringify(body), pieces: kind === 'left' ? random(12) : 0, caller: random(1_000) };
     // What is sent again is another call, but for one that has a name.
     if (kind === 'named') job.name = `bill-${calls.length}`;
     const times = { twice: 2, named: 3 }[kind] ?? 1;
