@@ -4,7 +4,7 @@
 //! that covers it. Where there is none, or none yet, its provider's list of [`crate::price_list`]
 //! counts. All of that is looked up when the document is read; a call only picks what holds at its time.
 
-use crate::dialect::openai::splice::CapField;
+use crate::dialect::CapField;
 use crate::fields::{Field, Invalid};
 use crate::price::Price;
 use crate::price_list::{self, List};

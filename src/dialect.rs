@@ -1,9 +1,17 @@
 //! What a wire format says: the call a client makes, the answer it gets, and what that used.
 //!
-//! One format so far, [`openai`]: clients speak it, and so do the providers it is passed on to.
-//! Bodies are read only as far as a limit or a price needs, and changed only where they must be.
+//! A body whose provider speaks its client's dialect is read only as far as a limit or a price needs, and changed
+//! only where it must be. Any other is read into [`crate::chat`] and written from it.
 
+mod envelope;
+mod splice;
 pub mod openai;
+
+pub(crate) mod names;
+pub(crate) mod skim;
+
+pub use envelope::{BadRequest, CHOICES_MAX, Envelope, MODEL_BYTES_MAX};
+pub use splice::{CapField, Edit, OutputCap};
 
 /// What a client can call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@
 //! is what the official SDKs obey first, and `Retry-After` is sent only where waiting that long is
 //! sensible; no SDK may be put to sleep for days.
 
-use crate::dialect::openai::envelope::BadRequest;
+use crate::dialect::BadRequest;
 use crate::dialect::openai::write::error_body;
 use crate::units::Millis;
 use crate::wire::Denial;

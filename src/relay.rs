@@ -12,8 +12,8 @@
 
 use crate::dialect::openai::chunk::Chunk;
 use crate::dialect::openai::ending::Heading;
-use crate::dialect::openai::reckon::{Known, Reckoning};
 use crate::dialect::openai::write::{error_body, error_event};
+use crate::reckon::{Known, Reckoning};
 use crate::sse::{FRAME_BYTES_MAX, Frame, FrameTooLong, Frames};
 use crate::units::Tokens;
 use std::ops::Range;

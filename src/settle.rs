@@ -1,8 +1,8 @@
 //! What a call is billed for what it is taken to have used, and what that rests on.
 
-use crate::dialect::openai::reckon::{Known, Reckoning};
-use crate::dialect::openai::usage::Usage;
+use crate::chat::Usage;
 use crate::price::Bill;
+use crate::reckon::{Known, Reckoning};
 use crate::rows::Truth;
 
 /// The bill of a call of which so much is `known`.

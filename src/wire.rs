@@ -4,7 +4,7 @@
 //! does not say has a default.
 
 use crate::bound::Shape;
-use crate::dialect::openai::splice::CapField;
+use crate::dialect::CapField;
 use crate::gauge::Gauges;
 use crate::health::Outcome;
 use crate::idempotency::{Following, Idempotency, Name};

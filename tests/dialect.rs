@@ -5,9 +5,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use tollgate::dialect::Endpoint;
-use tollgate::dialect::openai::envelope::Envelope;
-use tollgate::dialect::openai::splice::{CapField, Edit, OutputCap};
+use tollgate::dialect::{CapField, Edit, Endpoint, Envelope, OutputCap};
 use tollgate::units::{CEILING, Tokens};
 
 /// Checks that a request is refused, about `param`, with `message`.
@@ -102,8 +100,10 @@ fn what_is_asked_for_is_read() {
     let envelope = Envelope::read(Endpoint::Chat, body).unwrap();
     assert_eq!((envelope.model.as_str(), envelope.n), ("ab", 1));
     assert!(envelope.stream && envelope.show_usage);
-    assert_eq!(envelope.max_tokens, Some(Tokens::new(100)));
-    assert_eq!(envelope.max_completion_tokens, Some(Tokens::new(CEILING)));
+    assert_eq!(envelope.output_cap, Some(Tokens::new(100)));
+    let newer =
+        Envelope::read(Endpoint::Chat, br#"{"model":"m","max_completion_tokens":9223372036854775807}"#).unwrap();
+    assert_eq!(newer.output_cap, Some(Tokens::new(CEILING)));
     assert_eq!(envelope.user.as_deref(), Some("u"));
     let body = br#"{"model":"e","input":["a"],"n":"unread","user":null}"#;
     assert!(Envelope::read(Endpoint::Embeddings, body).is_ok());

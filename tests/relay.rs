@@ -6,8 +6,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::Path;
+use tollgate::chat::Usage;
 use tollgate::dialect::openai::chunk::estimate;
-use tollgate::dialect::openai::usage::Usage;
 use tollgate::relay::{End, Metered, Relay, Relayed};
 use tollgate::sse::FRAME_BYTES_MAX;
 use tollgate::units::Tokens;

@@ -5,7 +5,7 @@
 
 use tollgate::bound::Shape;
 use tollgate::dialect::Endpoint;
-use tollgate::dialect::openai::envelope::Envelope;
+use tollgate::dialect::Envelope;
 
 fn shape(body: &str) -> Shape {
     Envelope::read(Endpoint::Chat, body.as_bytes()).unwrap().shape

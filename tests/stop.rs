@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tollgate::dialect::openai::chunk::Chunk;
 use tollgate::dialect::openai::ending::Heading;
-use tollgate::dialect::openai::reckon::Reckoning;
+use tollgate::reckon::Reckoning;
 use tollgate::relay::{End, Relay, Relayed, Stop};
 use tollgate::sse::Frames;
 use tollgate::units::Tokens;

@@ -5,14 +5,15 @@ use super::object::to_json;
 use super::stream::Stream;
 use super::visit::{Answer, Visit};
 use crate::answer::{self, Verdict};
+use crate::chat::Usage;
 use crate::dialect::Endpoint;
-use crate::dialect::openai::envelope::Envelope;
-use crate::dialect::openai::reckon::{Known, Reckoning, count_answer};
-use crate::dialect::openai::splice::{Edit, OutputCap};
-use crate::dialect::openai::usage::{Usage, read_answer};
+use crate::dialect::openai::count::count_answer;
+use crate::dialect::openai::usage::read_answer;
+use crate::dialect::{Edit, Envelope, OutputCap};
 use crate::health::Outcome;
 use crate::idempotency::{Following, Idempotency};
 use crate::key::Presented;
+use crate::reckon::{Known, Reckoning};
 use crate::refusal::{Failure, Refusal};
 use crate::rows::End;
 use crate::settle;
@@ -62,7 +63,7 @@ impl Call {
             endpoint: self.endpoint.name().to_owned(),
             shape: envelope.shape,
             output: self.endpoint == Endpoint::Chat,
-            output_cap: client_cap(envelope),
+            output_cap: envelope.output_cap,
             choices: envelope.n,
             idempotency: self.name.as_ref().map(|name| Idempotency::of(name, self.endpoint.name(), &self.body)),
         })
@@ -78,7 +79,7 @@ impl Call {
     /// The output cap that was set in place of what the client asked for.
     fn lowered(&self) -> Option<Tokens> {
         let cap = self.admission.as_ref()?.output_cap?;
-        let own = client_cap(self.envelope.as_ref()?);
+        let own = self.envelope.as_ref()?.output_cap;
         own.is_none_or(|own| own > cap).then_some(cap)
     }
 
@@ -109,11 +110,6 @@ impl Call {
         let cost = if answered { hop.price.cost(bill) } else { NanoUsd::ZERO };
         self.end = End { bill, cost, truth, priced_by, target, status, ..End::default() };
     }
-}
-
-/// The smallest output cap that the client set.
-fn client_cap(envelope: &Envelope) -> Option<Tokens> {
-    [envelope.max_tokens, envelope.max_completion_tokens].into_iter().flatten().min()
 }
 
 impl Visit {

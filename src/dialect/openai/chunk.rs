@@ -1,7 +1,7 @@
 //! What one chunk of a streamed chat answer says, as far as relaying and metering it need.
 
-use super::skim::{Cursor, Key};
-use super::usage::Usage;
+use crate::chat::Usage;
+use crate::dialect::skim::{Cursor, Key};
 use crate::units::Tokens;
 use memchr::memmem;
 use std::ops::Range;

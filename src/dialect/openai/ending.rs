@@ -1,8 +1,8 @@
 //! The end of a stream that the gateway stops: what the provider would have sent, had it reached its
 //! own cap there.
 
-use super::skim::Cursor;
-use super::usage::Usage;
+use crate::chat::Usage;
+use crate::dialect::skim::Cursor;
 
 /// The most bytes that are kept of one member of a chunk.
 const MEMBER_BYTES_MAX: usize = 512;

@@ -6,135 +6,86 @@
 
 use super::shape;
 use super::usage::read_whole;
-use crate::bound::Shape;
-use crate::dialect::Endpoint;
+use crate::dialect::envelope::{CHOICES_MAX, MODEL_BYTES_MAX, Places};
+use crate::dialect::names::folds_to;
+use crate::dialect::{BadRequest, Endpoint, Envelope};
 use crate::units::Tokens;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-/// The most bytes the name of a model may have.
-pub const MODEL_BYTES_MAX: usize = 256;
-
-/// The most answers one call may ask for.
-pub const CHOICES_MAX: u64 = 128;
-
-/// A request, read. Its positions hold for the very body it was read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Envelope {
-    /// What is called.
-    pub endpoint: Endpoint,
-    /// The model it names: 1 to [`MODEL_BYTES_MAX`] bytes.
-    pub model: String,
-    /// The answer is to come as a stream.
-    pub stream: bool,
-    /// The client wants the usage at the end of the stream.
-    pub show_usage: bool,
-    /// The most tokens each choice may have, by the older name.
-    pub max_tokens: Option<Tokens>,
-    /// The most tokens each choice may have, by the newer name.
-    pub max_completion_tokens: Option<Tokens>,
-    /// How many choices are asked for: 1 to [`CHOICES_MAX`].
-    pub n: u64,
-    /// The end user, as the client names them.
-    pub user: Option<String>,
-    /// What the request is made of, as far as its price depends on it.
-    pub shape: Shape,
-    pub(super) spans: Spans,
-}
-
-/// A request that cannot be passed on, and how to mend it. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadRequest {
-    /// The field that is wrong; `None` where it is the body as a whole.
-    pub param: Option<String>,
-    /// What is wrong and what would be right, for the client to read.
-    pub message: String,
-}
-
-/// Where in the body the values stand that can be replaced.
+/// Where in the body the values stand that can be replaced, and the caps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spans {
+pub(in crate::dialect) struct Spans {
     /// Just after the opening brace.
     pub(super) start: usize,
     pub(super) model: Range<usize>,
-    pub(super) max_tokens: Option<Range<usize>>,
-    pub(super) max_completion_tokens: Option<Range<usize>>,
+    /// The most tokens each choice may have, by the older name, and where that is said.
+    pub(super) max_tokens: Option<Tokens>,
+    pub(super) max_tokens_at: Option<Range<usize>>,
+    /// The same by the newer name.
+    pub(super) max_completion_tokens: Option<Tokens>,
+    pub(super) max_completion_tokens_at: Option<Range<usize>>,
     pub(super) stream_options: Option<Range<usize>>,
     pub(super) include_usage: Option<Range<usize>>,
 }
 
-impl Envelope {
-    /// Reads the request `body`.
-    ///
-    /// # Errors
-    ///
-    /// [`BadRequest`] for the first thing that is wrong.
-    pub fn read(endpoint: Endpoint, body: &[u8]) -> Result<Self, BadRequest> {
-        let body = str::from_utf8(body).map_err(|error| BadRequest {
-            param: None,
-            message: format!("The body is not UTF-8 (from byte {}); send JSON encoded as UTF-8.", error.valid_up_to()),
-        })?;
-        let fields: Fields<'_> = serde_json::from_str(body).map_err(|error| not_an_object(&error))?;
-        fields.check_names("")?;
-        let span = |raw: &RawValue| span_within(body, raw.get());
-        let model = read_model(fields.get("model"))?;
-        let user = read_text("user", fields.get("user"))?;
-        let spans = Spans {
-            start: body.find('{').map_or(0, |brace| brace.saturating_add(1)),
-            model: fields.get("model").map(span).unwrap_or_default(),
-            ..Spans::default()
-        };
-        let envelope = Self {
-            endpoint,
-            model,
-            stream: false,
-            show_usage: false,
-            max_tokens: None,
-            max_completion_tokens: None,
-            n: 1,
-            user,
-            shape: shape::read(body.as_bytes()),
-            spans,
-        };
-        match endpoint {
-            Endpoint::Chat => envelope.with_chat_fields(body, &fields),
-            Endpoint::Embeddings if fields.get("input").is_none() => {
-                Err(bad("input", "is missing; give the text or the texts to embed".to_owned()))
-            }
-            Endpoint::Embeddings => Ok(envelope),
+/// Reads the request `body`.
+///
+/// # Errors
+/// [`BadRequest`] for the first thing that is wrong.
+pub(in crate::dialect) fn read(endpoint: Endpoint, body: &str) -> Result<Envelope, BadRequest> {
+    let fields: Fields<'_> = serde_json::from_str(body).map_err(|error| BadRequest::no_object(&error))?;
+    fields.check_names("")?;
+    let span = |raw: &RawValue| span_within(body, raw.get());
+    let model = read_model(fields.get("model"))?;
+    let user = read_text("user", fields.get("user"))?;
+    let spans = Spans {
+        start: body.find('{').map_or(0, |brace| brace.saturating_add(1)),
+        model: fields.get("model").map(span).unwrap_or_default(),
+        ..Spans::default()
+    };
+    let envelope = Envelope { user, shape: shape::read(body.as_bytes()), ..Envelope::new(endpoint, model) };
+    match endpoint {
+        Endpoint::Embeddings if fields.get("input").is_none() => {
+            Err(bad("input", "is missing; give the text or the texts to embed".to_owned()))
+        }
+        Endpoint::Embeddings => Ok(Envelope { places: Places::OpenAi(spans), ..envelope }),
+        _ => chat_fields(envelope, spans, body, &fields),
+    }
+}
+
+fn chat_fields(
+    mut envelope: Envelope,
+    mut spans: Spans,
+    body: &str,
+    fields: &Fields<'_>,
+) -> Result<Envelope, BadRequest> {
+    envelope.stream = read_bool("stream", fields.get("stream"))?;
+    let caps = ["max_tokens", "max_completion_tokens"].map(|name| (name, fields.get(name)));
+    let [older, newer] = caps.map(|(name, raw)| read_count(name, raw, None));
+    (spans.max_tokens, spans.max_completion_tokens) = (older?, newer?);
+    envelope.output_cap = [spans.max_tokens, spans.max_completion_tokens].into_iter().flatten().min();
+    envelope.n = read_count("n", fields.get("n"), Some(CHOICES_MAX))?.map_or(1, Tokens::get);
+
+    let span = |raw: &RawValue| span_within(body, raw.get());
+    let [older, newer] = caps.map(|(_, raw)| raw.map(span));
+    (spans.max_tokens_at, spans.max_completion_tokens_at) = (older, newer);
+    if let Some(options) = fields.get("stream_options") {
+        spans.stream_options = Some(span(options));
+        if options.get() != "null" {
+            let members: Fields<'_> = serde_json::from_str(options.get())
+                .map_err(|_| wrong("stream_options", "an object or null", options))?;
+            members.check_names("stream_options.")?;
+            let include_usage = members.get("include_usage");
+            envelope.show_usage = read_bool("stream_options.include_usage", include_usage)?;
+            spans.include_usage = include_usage.map(span);
         }
     }
-
-    fn with_chat_fields(mut self, body: &str, fields: &Fields<'_>) -> Result<Self, BadRequest> {
-        self.stream = read_bool("stream", fields.get("stream"))?;
-        let caps = ["max_tokens", "max_completion_tokens"].map(|name| (name, fields.get(name)));
-        let [older, newer] = caps.map(|(name, raw)| read_count(name, raw, None));
-        (self.max_tokens, self.max_completion_tokens) = (older?, newer?);
-        self.n = read_count("n", fields.get("n"), Some(CHOICES_MAX))?.map_or(1, Tokens::get);
-
-        let span = |raw: &RawValue| span_within(body, raw.get());
-        let [older, newer] = caps.map(|(_, raw)| raw.map(span));
-        (self.spans.max_tokens, self.spans.max_completion_tokens) = (older, newer);
-        let Some(options) = fields.get("stream_options") else {
-            return Ok(self);
-        };
-        self.spans.stream_options = Some(span(options));
-        if options.get() == "null" {
-            return Ok(self);
-        }
-        let members: Fields<'_> =
-            serde_json::from_str(options.get()).map_err(|_| wrong("stream_options", "an object or null", options))?;
-        members.check_names("stream_options.")?;
-        let include_usage = members.get("include_usage");
-        self.show_usage = read_bool("stream_options.include_usage", include_usage)?;
-        self.spans.include_usage = include_usage.map(span);
-        Ok(self)
-    }
+    Ok(Envelope { places: Places::OpenAi(spans), ..envelope })
 }
 
 /// The fields that are read, in the body and in its `stream_options`.
@@ -180,19 +131,6 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a reader that ignores case, as Go's does, takes `key` for the field `name`.
-///
-/// Such a provider would honour a `Max_Tokens` that no limit here had looked at. The long s and the
-/// Kelvin sign are the two other letters that fold to one of ASCII.
-pub(super) fn folds_to(key: impl Iterator<Item = char>, name: &str) -> bool {
-    let folded = key.map(|letter| match letter {
-        'ſ' => 's',
-        '\u{212A}' => 'k',
-        _ => letter.to_ascii_lowercase(),
-    });
-    folded.eq(name.chars())
-}
-
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members;
@@ -222,14 +160,6 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 fn span_within(whole: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
     start..start.saturating_add(part.len())
-}
-
-fn not_an_object(error: &serde_json::Error) -> BadRequest {
-    let message = match error.classify() {
-        Category::Data => "The body must be a JSON object, such as {\"model\": …}.".to_owned(),
-        _ => format!("The body is not valid JSON: {error}."),
-    };
-    BadRequest { param: None, message }
 }
 
 fn bad(name: &str, what: String) -> BadRequest {

@@ -32,9 +32,9 @@
 //! Not seen here: the few dozen tokens that some models' templates put before every conversation, and a
 //! sound whose head claims a rate far below any that is used. The model's `max_input` bounds these too.
 
-use super::names::{field, word};
-use super::skim::{Cursor, Key};
 use crate::bound::Shape;
+use crate::dialect::names::{field, word};
+use crate::dialect::skim::{Cursor, Key};
 use memchr::memchr;
 
 /// The top-level fields that ask for something which the provider fetches, runs or keeps, or that name

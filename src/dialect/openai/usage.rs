@@ -1,32 +1,12 @@
 //! The tokens a provider says a call used.
 
-use super::skim::Cursor;
+use crate::chat::Usage;
+use crate::dialect::skim::Cursor;
 use crate::units::Tokens;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::fmt;
-
-/// The tokens of one call. Parts never say more than their whole, and do not overlap.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// All that went in, of every kind.
-    pub input: Tokens,
-    /// The part of `input` that the provider had cached.
-    pub cached_input: Tokens,
-    /// The part of `input` that the provider cached now, for minutes.
-    pub cache_write: Tokens,
-    /// The part of `input` that the provider cached now, for an hour.
-    pub cache_write_hour: Tokens,
-    /// The part of `input` that is sound; cached sound is told by nobody apart, and so counts here.
-    pub audio_input: Tokens,
-    /// All that came out, of every kind.
-    pub output: Tokens,
-    /// The part of `output` that was thought and not said.
-    pub reasoning: Tokens,
-    /// The part of `output` that is sound.
-    pub audio_output: Tokens,
-}
 
 /// The body is not one whole JSON object: it was cut, or never was an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +119,7 @@ fn read_tokens(raw: &[u8]) -> Option<Tokens> {
 
 /// The whole number that the JSON number `text` is, held down to `u64::MAX`; `None` for one below
 /// zero, with a fraction other than zero, or with an exponent, and for anything else.
-pub(super) fn read_whole(text: &str) -> Option<u64> {
+pub(crate) fn read_whole(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit());
     let is_whole = digits && fraction.bytes().all(|byte| byte == b'0');

@@ -1,13 +1,11 @@
 //! Names and words in JSON text, however they are spelt.
 
-use super::envelope::folds_to;
-
 /// The most bytes that JSON writes for a letter of ASCII: `\u0061`.
 const LETTER_BYTES_MAX: usize = 6;
 
 /// The one of `names` that some provider takes `key` for, whatever its case and its escapes.
 #[inline(never)]
-pub(super) fn field<'n>(key: &[u8], names: &[&'n str]) -> Option<&'n str> {
+pub(crate) fn field<'n>(key: &[u8], names: &[&'n str]) -> Option<&'n str> {
     let first = key.first()?;
     // Only an escape or a letter beyond ASCII is longer than what it stands for.
     let plain = |byte: &u8| byte.is_ascii() && *byte != b'\\';
@@ -28,8 +26,21 @@ pub(super) fn field<'n>(key: &[u8], names: &[&'n str]) -> Option<&'n str> {
 
 /// The one of `words` that `raw`, a string as it is written, says.
 #[inline(never)]
-pub(super) fn word<'n>(raw: &[u8], words: &[&'n str]) -> Option<&'n str> {
+pub(crate) fn word<'n>(raw: &[u8], words: &[&'n str]) -> Option<&'n str> {
     words.iter().find(|word| raw == word.as_bytes() || letters(raw).eq(word.chars())).copied()
+}
+
+/// Whether a reader that ignores case, as Go's does, takes `key` for the field `name`.
+///
+/// Such a provider would honour a `Max_Tokens` that no limit here had looked at. The long s and the
+/// Kelvin sign are the two other letters that fold to one of ASCII.
+pub(crate) fn folds_to(key: impl Iterator<Item = char>, name: &str) -> bool {
+    let folded = key.map(|letter| match letter {
+        'ſ' => 's',
+        '\u{212A}' => 'k',
+        _ => letter.to_ascii_lowercase(),
+    });
+    folded.eq(name.chars())
 }
 
 /// The letters that `raw`, a string as it is written, stands for; half of a surrogate pair is none.
