@@ -9,7 +9,7 @@ import { eventually, startWorld } from '../tests/workerd/support.mjs';
 import { ledgerOf, memoryVerdicts, openHolds, sumVerdicts } from './soak/checks.mjs';
 import { inspect } from './soak/memory.mjs';
 import { Traffic, catalogOf } from './soak/traffic.mjs';
-import { ROOMY, Trouble } from './soak/trouble.mjs';
+import { ROOMY, Trouble, warm } from './soak/trouble.mjs';
 
 const HELP = `usage: node bench/soak.mjs [--minutes N] [--connections N] [--seed N]
 
@@ -32,12 +32,13 @@ async function soak({ world, tenants, traffic, memory }, minutes) {
   const samples = [];
   let dead = false;
   world.gateway.exited.then(() => { dead = true; });
-  const until = Date.now() + minutes * 60_000;
+  const began = Date.now();
+  const until = began + minutes * 60_000;
   for (let minute = 1, before = 0; Date.now() < until;) {
     await pause(SAMPLE_MS);
     if (dead) throw new Error('workerd ended by itself');
     samples.push(await memory.sample());
-    if (Date.now() - startedAt < minute * 60_000) continue;
+    if (Date.now() - began < minute * 60_000) continue;
     const open = tenants.map(openHolds).reduce((sum, number) => sum + number, 0);
     const { resident, heap } = samples.at(-1);
     say(`${traffic.answered} calls (${((traffic.answered - before) / 60).toFixed(0)}/s), ${count(traffic.odd)} unexplained, workerd ${resident.toFixed(0)} MB, ` +
@@ -97,6 +98,8 @@ async function main({ minutes, connections, seed }) {
     const [steady, troubled] = [await world.tenant('steady', ROOMY), await world.tenant('troubled', ROOMY)];
     const tenants = [steady, troubled];
     world.provider.quiet();
+    say('editing a policy until the D1 simulator is warm (half a minute)');
+    await warm(world, troubled);
     const trouble = new Trouble(world, troubled);
     const callers = (random) => {
       if (random(10) < STEADY_SHARE) return { key: steady.key, mayBe: [] };
