@@ -6,6 +6,8 @@
 
 const RECORDS_MAX = 20_000;
 const BODY_BYTES_MAX = 64 << 20;
+/** The headers that carry a credential in some dialect: `auth` of a record has those that came, as they came. */
+const CREDENTIALS = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key'];
 
 export class Journal {
   #calls = [];
@@ -22,11 +24,12 @@ export class Journal {
     this.stats.requests += 1;
     const call = {
       seq: this.seq, method: req.method, path, model: null, call: req.headers['x-client-request-id'] ?? null,
-      authorization: null, headers: null, body: null, status: 0, chunks: 0,
+      dialect: null, authorization: null, auth: {}, headers: null, body: null, status: 0, chunks: 0,
       completed: false, aborted: false, cut: false, prompt_tokens: 0, completion_tokens: 0, usage: null,
     };
     if (this.quiet) return call;
     call.authorization = req.headers.authorization ?? null;
+    for (const name of CREDENTIALS) if (req.headers[name] !== undefined) call.auth[name] = req.headers[name];
     call.headers = req.headers;
     this.#calls.push(call);
     if (this.#calls.length > RECORDS_MAX) this.#drop();

@@ -1,26 +1,30 @@
-// The scripted provider: an OpenAI-compatible HTTP server on loopback whose every answer, fault and token count is scripted.
+// The scripted provider: an HTTP server on loopback that speaks the vendors' wire formats, and whose every answer, fault and token count is scripted.
 //
 //   const provider = await startProvider({ port: 0 });
 //   provider.url            http://127.0.0.1:PORT (base URL for a catalog: + /v1)
-//   provider.calls()        records of the calls seen; also .stats(), .until((calls, stats) => …), .script(model, steps), .reset()
+//   provider.calls()        records of the calls seen; also .stats(), .until((calls, stats) => …), .script(model, steps), .trust(google), .reset()
 //   await provider.stop()
 //
-// The same over HTTP: GET /__calls[?model=&call=&raw=1], GET /__stats, POST /__script {model, steps}, POST /__quiet {quiet}, POST /__reset.
-// script.mjs lists the words that steer a call.
+// The same over HTTP: GET /__calls[?model=&call=&raw=1], GET /__stats, POST /__script {model, steps}, POST /__quiet {quiet}, POST /__reset,
+// POST /__google {public_key, email, expires_in}: whose claims POST /token takes.
+// script.mjs lists the words that steer a call, routes.mjs the endpoints.
 
 import { createServer } from 'node:http';
-import { compose, completion, embeddings, inputsOf, modelOf, models, stream, framed, unframed, usageOf } from './answer.mjs';
 import { Journal } from './journal.mjs';
-import { Director, errorBody, invalid } from './script.mjs';
+import { invalid } from './dialects/openai.mjs';
+import { Store } from './files.mjs';
+import { GoogleKeys } from './keys/google.mjs';
+import { find } from './routes.mjs';
+import { Director } from './script.mjs';
+import { sendBytes, sendError, sendParts, sendWhole } from './send.mjs';
 
 const KEEP_ALIVE_MS = 600_000;
 const BACKLOG = 4_096;
-const LINE_END = 2; // bytes behind the content of an HTTP chunk
 
 export async function startProvider({ port = 0 } = {}) {
   const journal = new Journal();
   const director = new Director();
-  const state = { journal, director };
+  const state = { journal, director, google: new GoogleKeys(), store: new Store() };
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true }, (req, res) => receive(state, req, res));
   server.headersTimeout = 0;
   server.on('connection', (socket) => {
@@ -40,6 +44,7 @@ export async function startProvider({ port = 0 } = {}) {
     until: (holds) => journal.until(holds),
     script: (model, steps) => director.queue(model, [steps].flat()),
     quiet: (quiet = true) => { journal.quiet = quiet; },
+    trust: (google) => state.google.trust(google),
     reset: () => reset(state),
     stop: () => new Promise((resolve) => {
       server.close(resolve);
@@ -48,9 +53,8 @@ export async function startProvider({ port = 0 } = {}) {
   };
 }
 
-function reset({ journal, director }) {
-  journal.reset();
-  director.reset();
+function reset(state) {
+  for (const part of Object.values(state)) part.reset();
 }
 
 function receive(state, req, res) {
@@ -70,20 +74,20 @@ function route(state, req, res, raw) {
   if (path.startsWith('/__')) return control(state, req, res, path, raw);
   const { stats } = state.journal;
   const call = state.journal.begin(req, req.url);
-  const asked = { ...state, req, res, call, raw };
+  const found = find(req.method, path, mark < 0 ? '' : req.url.slice(mark));
+  const { dialect } = found;
+  call.dialect = dialect.name ?? null;
+  const asked = { ...state, req, res, call, raw, route: found, dialect };
   res.on('close', () => state.journal.end(call, res.writableFinished, stats));
-  if (req.method === 'GET' && path === '/v1/models') return sendJson(asked, 200, JSON.stringify(models()));
-  if (req.method === 'GET' && path.startsWith('/v1/models/')) {
-    return sendJson(asked, 200, JSON.stringify(modelOf(decodeURIComponent(path.slice('/v1/models/'.length)))));
-  }
-  if (req.method === 'POST' && path === '/v1/chat/completions') return answer(asked, 'messages', chat);
-  if (req.method === 'POST' && path === '/v1/embeddings') return answer(asked, 'input', embed);
-  return sendError(asked, 404, invalid(`Invalid URL (${req.method} ${path})`));
+  if (found.serve) return found.serve(asked);
+  if (dialect.say || dialect.answer) return answer(asked);
+  return sendError(asked, 404, dialect.refuse(404, `Invalid URL (${req.method} ${path})`, null, call.seq));
 }
 
 // ---- control ----------------------------------------------------------------------------------------------------------------
 
-function control({ journal, director }, req, res, path, raw) {
+function control(state, req, res, path, raw) {
+  const { journal, director, google } = state;
   const reply = (value, status = 200) => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   const said = () => JSON.parse(raw.toString() || '{}');
   try {
@@ -92,7 +96,8 @@ function control({ journal, director }, req, res, path, raw) {
       case 'GET /__stats': return reply(journal.stats);
       case 'POST /__script': return reply({ queued: director.queue(said().model, said().steps) });
       case 'POST /__quiet': return reply({ quiet: (journal.quiet = said().quiet ?? true) });
-      case 'POST /__reset': return reply({ reset: reset({ journal, director }) ?? true });
+      case 'POST /__google': return reply({ trusted: google.trust(said()) });
+      case 'POST /__reset': return reply({ reset: reset(state) ?? true });
       default: return reply(invalid(`no such control: ${req.method} ${path}`), 404);
     }
   } catch (error) {
@@ -108,22 +113,14 @@ function chosen(journal, url) {
 
 // ---- one call ---------------------------------------------------------------------------------------------------------------
 
-function answer(asked, needed, say) {
-  const { req, res, call, raw, journal, director } = asked;
-  let body = null;
-  try {
-    body = JSON.parse(raw.toString());
-  } catch {
-    // told below
+function answer(asked) {
+  const { req, res, call, raw, route, dialect, director } = asked;
+  const { body, wrong, heard } = hear(asked);
+  if (wrong) {
+    return sendError(asked, wrong.status, wrong.body ?? dialect.refuse(wrong.status, wrong.message, wrong.param ?? null, call.seq),
+      wrong.headers ?? dialect.faultHeads?.(wrong.status));
   }
-  journal.body(call, body, raw);
-  if (body === null || typeof body !== 'object') {
-    return sendError(asked, 400, invalid('We could not parse the JSON body of your request.'));
-  }
-  if (typeof body.model !== 'string') return sendError(asked, 400, invalid('you must provide a model parameter'));
-  call.model = body.model;
-  if (body[needed] === undefined) return sendError(asked, 400, invalid(`Missing required parameter: '${needed}'.`, needed));
-  const plan = director.plan(body.model, req.headers['x-script'], body.metadata?.script);
+  const plan = director.plan(heard.model, req.headers['x-script'], heard.own);
   if (plan.hang) return undefined;
   if (plan.reset) {
     call.cut = true;
@@ -132,173 +129,70 @@ function answer(asked, needed, say) {
   const speak = () => {
     if (res.destroyed) return undefined;
     const failure = director.failure(plan);
-    return failure ? sendError(asked, failure, errorBody(failure, plan), plan.retryAfter) : say(asked, plan, body);
+    if (failure) return fail(asked, plan, failure);
+    if (plan.filter && dialect.filtered) return sendError(asked, 400, dialect.filtered);
+    const who = { seq: call.seq, created: Math.floor(Date.now() / 1000), tells: heard.tells, heard, body, route, raw };
+    return dialect.say ? say(asked, plan, who) : tell(asked, plan, who);
   };
   return plan.latency ? setTimeout(speak, plan.latency) : speak();
 }
 
-function chat(asked, plan, body) {
-  const { call } = asked;
-  const said = compose(plan, body);
-  const created = Math.floor(Date.now() / 1000);
-  call.prompt_tokens = said.prompt;
-  const usage = usageOf(said);
-  if (body.stream === true) {
-    const tells = body.stream_options?.include_usage === true;
-    const parts = { ...stream(said, tells, call.seq, created), thought: said.thought, usage: tells && !plan.nousage ? usage : null };
-    if (plan.byte !== null) return sendBytes(asked, plan, parts);
-    return plan.split ? sendSplit(asked, plan, parts) : sendStream(asked, plan, parts);
+/** The body of a request, what is heard of it, or what is wrong with it. */
+function hear({ req, call, raw, route, dialect, journal, google }) {
+  let body = null;
+  try {
+    body = dialect.read ? dialect.read(raw, req) : JSON.parse(raw.toString());
+  } catch {
+    // told below
   }
-  call.completion_tokens = usage.completion_tokens;
-  const text = completion(said, call.seq, created);
-  const told = plan.nousage ? null : usage;
+  journal.body(call, body, raw);
+  if (body === null || typeof body !== 'object') return { wrong: { status: 400, message: 'We could not parse the JSON body of your request.' } };
+  const model = route.model ?? body.model ?? dialect.model;
+  if (typeof model === 'string') call.model = model;
+  const unknown = dialect.admit?.({ req, raw, route, google, body });
+  if (unknown) return { wrong: unknown };
+  if (typeof model !== 'string') return { wrong: { status: 400, message: 'you must provide a model parameter' } };
+  if (dialect.needs && body[dialect.needs] === undefined) {
+    return { wrong: { status: 400, message: `Missing required parameter: '${dialect.needs}'.`, param: dialect.needs } };
+  }
+  const wrong = dialect.check?.(body, route, req);
+  if (wrong) return { wrong };
+  try {
+    return { body, heard: dialect.hear(body, { ...route, model }, req.headers) };
+  } catch (error) {
+    return { wrong: { status: 400, message: `The request could not be read: ${error.message}` } };
+  }
+}
+
+function fail(asked, plan, status) {
+  const { dialect, call } = asked;
+  const retry = plan.retryAfter === null ? {} : { 'retry-after': String(plan.retryAfter) };
+  return sendError(asked, status, dialect.fault(status, plan, call.seq), { ...retry, ...dialect.faultHeads?.(status, plan) });
+}
+
+/** Says what the plan says, in the dialect's words. */
+function say(asked, plan, who) {
+  const { call, dialect } = asked;
+  const said = dialect.say(plan, who.heard);
+  call.prompt_tokens = said.prompt;
+  const usage = dialect.usage(said);
+  const told = plan.nousage || !who.tells ? null : usage;
+  if (who.heard.streams) {
+    const parts = dialect.stream(said, who);
+    return sendParts(asked, plan, { ...parts, thought: said.thought, usage: parts.untold ? null : told });
+  }
+  const text = dialect.whole(said, who);
+  call.completion_tokens = said.plan.told ?? said.tokens * said.choices + said.thought;
   if (plan.byte !== null) return sendBytes(asked, plan, { text, usage: told });
   return sendWhole(asked, plan, text, told);
 }
 
-
-function embed(asked, plan, body) {
-  if (!Array.isArray(inputsOf(body.input)) || body.input.length === 0) return sendError(asked, 400, invalid("'$.input' is invalid.", 'input'));
-  const made = embeddings(plan, body);
-  asked.call.prompt_tokens = made.tokens;
-  return sendWhole(asked, plan, made.body);
-}
-
-// ---- sending ----------------------------------------------------------------------------------------------------------------
-
-function head(asked, status, type, more) {
-  asked.call.status = status;
-  asked.res.writeHead(status, {
-    'content-type': type, 'x-request-id': `req_${asked.call.seq}`,
-    'openai-organization': 'scripted', 'openai-version': '2020-10-01', 'openai-processing-ms': '1', ...more,
-  });
-}
-
-function sendJson(asked, status, text, more) {
-  head(asked, status, 'application/json', { 'content-length': Buffer.byteLength(text), ...more });
-  asked.res.end(text);
-}
-
-function sendError(asked, status, body, retryAfter = null) {
-  sendJson(asked, status, JSON.stringify(body), retryAfter === null ? {} : { 'retry-after': String(retryAfter) });
-}
-
-function sendWhole(asked, plan, text, usage = null) {
-  if (plan.cut === null && plan.stall === null && !plan.badjson) {
-    asked.call.usage = usage;
-    return sendJson(asked, 200, text);
-  }
-  const bytes = Buffer.from(text);
-  const half = bytes.subarray(0, bytes.length >> 1);
-  if (plan.badjson) return sendJson(asked, 200, half);
-  head(asked, 200, 'application/json', { 'content-length': bytes.length });
-  return asked.res.write(half, () => {
-    if (plan.cut === null) return;
-    asked.call.cut = true;
-    asked.res.socket?.resetAndDestroy();
-  });
-}
-
-/**
- * Sends `plan.byte` bytes of the answer, its head included, and closes the connection as one that broke: without a reset, so that they
- * arrive. Of a stream a chunk counts as sent when its event is.
- */
-function sendBytes({ call, res }, plan, { text, opening, contents = [], tail, usage, thought = 0 }) {
-  const { socket } = res;
-  const [type, length] = text === undefined
-    ? ['text/event-stream', 'transfer-encoding: chunked'] : ['application/json', `content-length: ${Buffer.byteLength(text)}`];
-  const head = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n${length}\r\n\r\n`);
-  const content = text === undefined ? [opening, ...contents, tail, Buffer.from('0\r\n\r\n')] : [Buffer.from(text)];
-  const bytes = Buffer.concat([head, ...content]);
-  call.status = 200;
-  call.cut = true;
-  let end = head.length + content[0].length; // in the end: of what tells the usage
-  if (text === undefined) {
-    call.chunks = contents.filter((frame) => (end += frame.length) - LINE_END <= plan.byte).length;
-    call.completion_tokens = call.chunks + thought;
-    const done = tail.indexOf('data: [DONE]');
-    end += done < 0 ? tail.length - LINE_END : done;
-  }
-  if (plan.byte >= end) call.usage = usage;
-  socket.end(bytes.subarray(0, plan.byte), () => socket.destroy());
-}
-
-/** Writes one frame per turn of the event loop (or per `delay`), and no faster than the reader takes them. */
-function sendStream(asked, plan, parts) {
-  const { res, call } = asked;
-  const { socket } = res;
-  const { opening, contents, thought } = parts;
-  const until = lastChunk(plan, contents);
-  head(asked, 200, 'text/event-stream; charset=utf-8', { 'cache-control': 'no-cache' });
-  socket.cork();
-  res.flushHeaders();
-  if (until > 0 || !isFaulty(plan)) socket.write(opening);
-  socket.uncork();
-  const step = () => {
-    if (res.destroyed) return;
-    if (call.chunks === until) {
-      finishStream(asked, plan, parts);
-      return;
-    }
-    socket.write(contents[call.chunks]);
-    call.chunks += 1;
-    call.completion_tokens = call.chunks + thought;
-    later(socket, plan.delay, step);
-  };
-  later(socket, plan.delay, step);
-}
-
-const isFaulty = (plan) => plan.cut !== null || plan.stall !== null || plan.err !== null;
-const lastChunk = (plan, contents) => Math.min(plan.cut ?? Infinity, plan.stall ?? Infinity, plan.err ?? Infinity, contents.length);
-
-function later(socket, delay, step) {
-  if (socket.writableNeedDrain) socket.once('drain', step);
-  else if (delay) setTimeout(step, delay);
-  else setImmediate(step);
-}
-
-function finishStream(asked, plan, { tail, usage }) {
-  const { res, journal } = asked;
-  const { socket } = res;
-  journal.changed();
-  if (plan.cut !== null) {
-    asked.call.cut = true;
-    socket.write('', () => socket.resetAndDestroy());
-  } else if (plan.stall === null) {
-    if (plan.err === null) asked.call.usage = usage;
-    socket.cork();
-    socket.write(plan.err === null ? tail : framed(`data: ${JSON.stringify(errorBody(500))}\n\n`));
-    res.end();
-    socket.uncork();
-  }
-}
-
-/** The same bytes in pieces of `plan.split`, each its own write and its own HTTP chunk. */
-function sendSplit(asked, plan, parts) {
-  const { opening, contents, tail, thought } = parts;
-  const { res, call } = asked;
-  const { socket } = res;
-  const until = lastChunk(plan, contents);
-  const events = [opening, ...contents.slice(0, until), ...(isFaulty(plan) ? [] : [tail])].map((frame) => unframed(frame));
-  const bytes = Buffer.concat(events);
-  let end = events[0].length;
-  const ends = events.slice(1, 1 + until).map((event) => (end += event.length));
-  let at = 0;
-  head(asked, 200, 'text/event-stream; charset=utf-8', { 'cache-control': 'no-cache' });
-  res.flushHeaders();
-  const step = () => {
-    if (res.destroyed) return;
-    if (at < bytes.length) {
-      socket.write(framed(bytes.subarray(at, at + plan.split)));
-      at += plan.split;
-      while (ends[call.chunks] <= at) call.chunks += 1;
-      call.completion_tokens = call.chunks + thought;
-      later(socket, plan.delay, step);
-    } else if (isFaulty(plan)) finishStream(asked, plan, parts);
-    else {
-      call.usage = parts.usage;
-      res.end();
-    }
-  };
-  step();
+/** Answers an endpoint that has one answer: its tokens, what it tells of them, and its body. */
+function tell(asked, plan, who) {
+  const made = asked.dialect.answer(plan, who.body, who);
+  asked.call.prompt_tokens = made.tokens ?? 0;
+  asked.call.completion_tokens = made.output ?? 0;
+  const text = Buffer.isBuffer(made.body) || typeof made.body === 'string' ? made.body : JSON.stringify(made.body);
+  if (made.events) return sendParts(asked, plan, { ...made.events, thought: (made.output ?? 0) - made.events.contents.length, usage: made.usage ?? null });
+  return sendWhole(asked, plan, text, made.usage ?? null, made.type);
 }

@@ -6,13 +6,17 @@
 //   r<N>      N completion tokens per choice were thought, not said    ao<N>    N of the chunks of each choice are sound
 //   d<MS>     delay between chunks                                     l<MS>    latency before the head
 //   u<N>      the usage tells of N completion tokens, whatever came
-//   tool      answer with one tool call                                utf8     content of multi-byte words
+//   tool      answer with one tool call                                tools2   answer with two tool calls, in parallel
+//   talk      say c<N> chunks before the tool calls                    utf8     content of multi-byte words
+//   json      {"city":"Paris"}, if JSON or a call is demanded         cite     the text cites an address
+//   refuse    decline in words, as the dialect tells it                filter   blocked by the provider: nothing is said
+//   aloud     Chat Completions tells its thoughts, as compatible providers do (the other dialects do if the request lets them)
 //   split<N>  the event stream is written in pieces of N bytes         nousage  never tell the usage
 //   fail<CODE> that HTTP error; ra<S> its retry-after, quota its code  failonce<CODE> only for the first call of this model
 //   flaky<P>  P percent of this model's calls get 500                  hang     never answer
 //   reset     connection reset before the head                         badjson  200 whose JSON stops half-way, length matching
 //   cut<N>    connection reset after N chunks (or half a JSON body)    stall<N> N chunks, then silence
-//   err<N>    N chunks, then an error event inside the stream          nodone   the stream ends without [DONE]
+//   err<N>    N chunks, then an error event inside the stream          nodone   the stream ends without its last word
 //   byte<N>   the connection carries N bytes of the answer, its head included, and is closed
 //   ok        forget the faults named before                           demo     friendly text at a human pace
 //
@@ -23,13 +27,15 @@ const NUMBERED = {
   c: 'chunks', i: 'prompt', k: 'cached', w: 'written', ai: 'audioIn', r: 'reasoning', ao: 'audioOut', u: 'told', s: 'size', d: 'delay',
   l: 'latency', ra: 'retryAfter', split: 'split', fail: 'fail', failonce: 'failOnce', flaky: 'flaky', cut: 'cut', stall: 'stall', err: 'err', byte: 'byte',
 };
-const FLAGS = new Set(['hang', 'reset', 'badjson', 'nousage', 'nodone', 'tool', 'utf8', 'quota', 'demo']);
+const FLAGS = new Set(['hang', 'reset', 'badjson', 'nousage', 'nodone', 'tool', 'tools2', 'talk', 'json', 'refuse',
+  'filter', 'cite', 'aloud', 'utf8', 'quota', 'demo']);
 const FAULTLESS = {
   fail: 0, failOnce: 0, flaky: 0, cut: null, stall: null, err: null, byte: null, hang: false, reset: false, badjson: false, quota: false,
 };
 const DEFAULT = {
   chunks: 10, prompt: null, cached: 0, written: 0, audioIn: 0, reasoning: 0, audioOut: 0, told: null, size: 0, delay: 0,
-  latency: 0, retryAfter: null, split: 0, nousage: false, nodone: false, tool: false, utf8: false, demo: false, ...FAULTLESS,
+  latency: 0, retryAfter: null, split: 0, nousage: false, nodone: false, tool: false, tools2: false, talk: false, json: false,
+  refuse: false, filter: false, cite: false, aloud: false, utf8: false, demo: false, ...FAULTLESS,
 };
 const REMEMBERED = 2_000;
 const plans = new Map();
@@ -97,24 +103,3 @@ export class Director {
     this.#seen.clear();
   }
 }
-
-const ERRORS = {
-  400: ['invalid_request_error', null, 'The request was refused by the script.'],
-  401: ['invalid_request_error', 'invalid_api_key', 'Incorrect API key provided.'],
-  402: ['insufficient_quota', 'insufficient_quota', 'Payment required.'],
-  403: ['invalid_request_error', 'insufficient_permissions', 'You have insufficient permissions for this operation.'],
-  404: ['invalid_request_error', 'model_not_found', 'The model does not exist or you do not have access to it.'],
-  429: ['requests', 'rate_limit_exceeded', 'Rate limit reached for requests.'],
-  500: ['server_error', null, 'The server had an error while processing your request. Sorry about that!'],
-  503: ['service_unavailable_error', 'server_is_overloaded', 'The engine is currently overloaded, please try again later.'],
-};
-const QUOTA = ['insufficient_quota', 'insufficient_quota', 'You exceeded your current quota, please check your plan and billing details.'];
-
-/** The error body OpenAI would send with `status`. */
-export function errorBody(status, plan) {
-  const fallback = status >= 500 ? ERRORS[500] : ERRORS[400];
-  const [type, code, message] = status === 429 && plan?.quota ? QUOTA : ERRORS[status] ?? fallback;
-  return { error: { message, type, param: null, code } };
-}
-
-export const invalid = (message, param = null) => ({ error: { message, type: 'invalid_request_error', param, code: null } });
