@@ -289,6 +289,30 @@ pub enum Effort {
     Highest,
 }
 
+impl Effort {
+    /// The budget that stands for it where a dialect knows only budgets.
+    pub const fn budget(self) -> Tokens {
+        Tokens::new(match self {
+            Self::None => 0,
+            Self::Minimal => 1_024,
+            Self::Low => 4_096,
+            Self::Medium => 16_384,
+            Self::High | Self::Highest => 32_768,
+        })
+    }
+
+    /// What stands for a budget where a dialect knows only efforts: the least whose own budget holds it, `high` at most.
+    pub const fn of_budget(budget: Tokens) -> Self {
+        match budget.get() {
+            0 => Self::None,
+            1..=1_024 => Self::Minimal,
+            1_025..=4_096 => Self::Low,
+            4_097..=16_384 => Self::Medium,
+            _ => Self::High,
+        }
+    }
+}
+
 impl Part {
     /// A text with nothing to it.
     pub fn text(text: impl Into<String>) -> Self {

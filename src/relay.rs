@@ -3,33 +3,52 @@
 //! Usage is always asked of the provider, for the bill. A client that did not ask for it gets the
 //! very bytes it would have got: the chunk that holds only the usage is held back, and the `usage`
 //! members of the others are cut out. Every other byte passes as it came, each frame as soon as it
-//! is whole, and what the client gets does not depend on how the stream was cut into chunks.
+//! is whole, and what the client gets does not depend on how the stream was cut into chunks. Where
+//! client and provider speak different dialects, each frame is written anew.
 //!
 //! A stream can be [stopped](Relay::stop_at) on its way. The client then sees what it would see had the
 //! provider come to its own cap just there.
 //!
 //! What the call costs and whose it is are not known here.
 
-use crate::dialect::openai::chunk::Chunk;
+use crate::aws::eventstream::Broken;
+use crate::chat::Usage;
 use crate::dialect::openai::ending::Heading;
-use crate::dialect::openai::write::{error_body, error_event};
+use crate::dialect::{Dialect, Endpoint, Stamp};
 use crate::reckon::{Known, Reckoning};
 use crate::sse::{FRAME_BYTES_MAX, Frame, FrameTooLong, Frames};
 use crate::units::Tokens;
+use chunks::Chunks;
+use events::Events;
+use output::Output;
 use std::ops::Range;
 
-const DONE: &[u8] = b"data: [DONE]\n\n";
+mod chunks;
+mod events;
+mod output;
+
+/// What a client is told of a stream that broke off.
+const CUT_SHORT: &str = "The provider's stream broke off before its end: the answer so far is not whole. \
+                         Send the request again for a whole one.";
 
 /// One streamed answer on its way from the provider to the client.
 #[derive(Debug)]
 pub struct Relay {
     frames: Frames,
-    meter: Meter,
+    state: State,
+    voice: Voice,
     /// The frame given last went to the client.
     last_passed: bool,
     /// What went to the client ended with a CR.
     after_cr: bool,
     stop: Option<Stop>,
+}
+
+/// How the stream is read and written.
+#[derive(Debug)]
+enum Voice {
+    Chunks(Chunks),
+    Events(Box<Events>),
 }
 
 /// Where a stream is to end before its provider ends it.
@@ -74,11 +93,24 @@ pub struct Metered {
 }
 
 impl Relay {
-    /// A stream of which nothing has come yet. `show_usage`: the client asked for its usage.
+    /// A stream of chat completions for a client that reads them, of which nothing has come yet. `show_usage`: the client
+    /// asked for its usage.
     pub const fn new(show_usage: bool) -> Self {
+        Self::with(Voice::Chunks(Chunks { show_usage, heading: None }))
+    }
+
+    /// A stream that comes in the dialect `from` and goes to a client of the endpoint `to`.
+    pub fn between(from: Dialect, to: Endpoint, stamp: &Stamp<'_>, show_usage: bool) -> Self {
+        if (from, to.dialect()) == (Dialect::OpenAi, Dialect::OpenAi) {
+            return Self::new(show_usage);
+        }
+        Self::with(Voice::Events(Box::new(Events::new(from, to, stamp, show_usage))))
+    }
+
+    const fn with(voice: Voice) -> Self {
         let known = Known { usage: None, counted: Tokens::ZERO, since: Tokens::ZERO };
-        let meter = Meter { show_usage, known, choices: 0, finished: 0, heading: None, phase: Phase::Running };
-        Self { frames: Frames::new(), meter, last_passed: false, after_cr: false, stop: None }
+        let state = State { known, choices: 0, finished: 0, phase: Phase::Running };
+        Self { frames: Frames::new(), state, voice, last_passed: false, after_cr: false, stop: None }
     }
 
     /// Sets where the stream is to end, or that it is to run on. A stream that is there already ends at
@@ -90,19 +122,24 @@ impl Relay {
 
     /// The stream has come to where it is to end, and its last bytes are still to be given.
     pub fn is_stopping(&self) -> bool {
-        let there = |stop: &Stop| stop.reckoning.settle(self.meter.known).0.output >= stop.output;
-        let Meter { choices, finished, phase, .. } = self.meter;
+        let there = |stop: &Stop| stop.reckoning.settle(self.state.known).0.output >= stop.output;
+        let State { choices, finished, phase, .. } = self.state;
         phase == Phase::Running && (choices == 0 || choices != finished) && self.stop.as_ref().is_some_and(there)
     }
 
     /// Takes the next chunk of the provider's. What comes after the end of the stream is dropped.
     pub fn push(&mut self, chunk: &[u8]) -> Relayed {
-        let mut output = Output { chunk, run: 0..0, built: None };
+        if let Voice::Events(events) = &self.voice
+            && events.is_binary()
+        {
+            return self.push_messages(chunk);
+        }
+        let mut output = Output::of(chunk);
         let mut rest = chunk;
-        if self.frames.take_line_feed(&mut rest) && self.last_passed && self.meter.phase != Phase::Stopped {
+        if self.frames.take_line_feed(&mut rest) && self.last_passed && self.state.phase != Phase::Stopped {
             output.pass(0..1);
         }
-        while self.meter.phase == Phase::Running {
+        while self.state.phase == Phase::Running {
             if self.is_stopping() {
                 let after_cr = output.last().map_or(self.after_cr, |last| last == b'\r');
                 output.built().extend(self.stopped(after_cr));
@@ -113,14 +150,13 @@ impl Relay {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(FrameTooLong) => {
-                    self.meter.phase = Phase::Broken;
                     let mut bytes = output.into_bytes();
-                    bytes.extend_from_slice(too_long().as_bytes());
+                    bytes.extend(self.too_long());
                     return Relayed::Failed(bytes);
                 }
             };
-            let fate = self.meter.read(frame);
-            self.last_passed = !matches!(fate, Fate::Withhold);
+            let fate = self.voice.read(frame, &mut self.state);
+            self.last_passed = fate.passes();
             let end = chunk.len().saturating_sub(rest.len());
             let is_lent = frame.bytes().len() == end.saturating_sub(start);
             match fate {
@@ -132,33 +168,56 @@ impl Relay {
         output.finish()
     }
 
+    /// [`Relay::push`] of a stream that is no text.
+    fn push_messages(&mut self, chunk: &[u8]) -> Relayed {
+        let (mut bytes, mut rest) = (Vec::new(), chunk);
+        while self.state.phase == Phase::Running {
+            if self.is_stopping() {
+                bytes.extend(self.stopped(false));
+                break;
+            }
+            let Voice::Events(events) = &mut self.voice else { break };
+            match events.next_message(&mut rest, &mut self.state) {
+                Ok(Some(more)) => bytes.extend(more),
+                Ok(None) => break,
+                Err(Broken::TooLong) => {
+                    bytes.extend(self.too_long());
+                    return Relayed::Failed(bytes);
+                }
+                Err(Broken::Checksum | Broken::Malformed) => {
+                    self.state.phase = Phase::Broken;
+                    bytes.extend(self.voice.fault(CUT_SHORT, "upstream_cut"));
+                    return Relayed::Failed(bytes);
+                }
+            }
+        }
+        Relayed::Bytes(bytes)
+    }
+
     /// Ends the stream: the last bytes for the client, perhaps none.
     ///
-    /// A stream that lacks `[DONE]` is whole when the provider closed it with a `finish_reason` on
-    /// every choice it began, and gets its `[DONE]`. Any other gets an error event in its place.
+    /// A stream that lacks its dialect's last word is whole when the provider closed it with the end of
+    /// every choice it began, and gets that word. Any other gets an error event in its place.
     /// Of a frame cut short nothing goes out; one that lacks only its blank line gets that.
     pub fn finish(&mut self, end: End) -> Vec<u8> {
         let mut bytes = Vec::new();
-        if self.meter.phase != Phase::Running {
+        if self.state.phase != Phase::Running {
             return bytes;
         }
         if self.is_stopping() {
             return self.stopped(self.after_cr);
         }
         if end == End::Whole
-            && let Some(frame) = self.frames.finish().filter(|frame| is_readable(*frame))
+            && let Some(frame) = self.frames.finish().filter(|frame| self.voice.is_readable(*frame))
         {
-            self.meter.read(frame).apply(frame, &mut bytes);
+            self.voice.read(frame, &mut self.state).apply(frame, &mut bytes);
         }
-        if self.meter.phase != Phase::Running {
-            return bytes;
+        if end == End::Whole && self.state.phase == Phase::Running {
+            bytes.extend(self.voice.close(&mut self.state));
         }
-        if end == End::Whole && self.meter.choices != 0 && self.meter.choices == self.meter.finished {
-            self.meter.phase = Phase::Whole;
-            bytes.extend_from_slice(DONE);
-        } else {
-            self.meter.phase = Phase::Broken;
-            bytes.extend_from_slice(cut_short().as_bytes());
+        if self.state.phase == Phase::Running {
+            self.state.phase = Phase::Broken;
+            bytes.extend(self.voice.fault(CUT_SHORT, "upstream_cut"));
         }
         bytes
     }
@@ -171,46 +230,72 @@ impl Relay {
             return Vec::new();
         };
         let mut bytes: Vec<u8> = after_cr.then_some(b'\n').into_iter().collect();
-        let heading = self.meter.heading.as_ref().unwrap_or(&stop.heading);
-        if self.meter.choices == 0 {
-            bytes.extend_from_slice(heading.begin().as_bytes());
-            self.meter.choices = 1;
-        }
-        let open = self.meter.choices & !self.meter.finished;
-        for index in (0..u128::BITS).filter(|index| open & (1 << index) != 0) {
-            bytes.extend_from_slice(heading.finish(index).as_bytes());
-        }
-        if self.meter.show_usage {
-            let (usage, _) = stop.reckoning.settle(self.meter.known);
-            bytes.extend_from_slice(heading.usage(usage).as_bytes());
-        }
-        bytes.extend_from_slice(DONE);
-        self.meter.phase = Phase::Stopped;
+        bytes.extend(match &mut self.voice {
+            Voice::Chunks(chunks) => chunks.stop(&stop, &mut self.state),
+            Voice::Events(events) => events.stop(&stop, &mut self.state),
+        });
+        self.state.phase = Phase::Stopped;
         bytes
     }
 
-    /// The stream is over: with `[DONE]`, with an error, stopped, or by [`Relay::finish`]. No byte
+    fn too_long(&mut self) -> Vec<u8> {
+        self.state.phase = Phase::Broken;
+        let message = format!(
+            "The provider sent a stream event of more than {FRAME_BYTES_MAX} bytes: the answer cannot \
+             be passed on any further."
+        );
+        self.voice.fault(&message, "upstream_event_too_long")
+    }
+
+    /// The stream is over: with its dialect's last word, with an error, stopped, or by [`Relay::finish`]. No byte
     /// that still comes matters.
     pub fn is_over(&self) -> bool {
-        self.meter.phase != Phase::Running
+        self.state.phase != Phase::Running
     }
 
     /// What was metered so far.
     pub fn metered(&self) -> Metered {
-        Metered { known: self.meter.known, whole: matches!(self.meter.phase, Phase::Whole | Phase::Stopped) }
+        Metered { known: self.state.known, whole: matches!(self.state.phase, Phase::Whole | Phase::Stopped) }
+    }
+}
+
+impl Voice {
+    fn read(&mut self, frame: Frame<'_>, state: &mut State) -> Fate {
+        match self {
+            Self::Chunks(chunks) => chunks.read(frame, state),
+            Self::Events(events) => events.read(frame, state),
+        }
+    }
+
+    fn close(&mut self, state: &mut State) -> Vec<u8> {
+        match self {
+            Self::Chunks(_) => Chunks::close(state),
+            Self::Events(events) => events.close(state),
+        }
+    }
+
+    fn fault(&mut self, message: &str, code: &str) -> Vec<u8> {
+        match self {
+            Self::Chunks(_) => Chunks::fault(message, code),
+            Self::Events(events) => events.fault(message, code),
+        }
+    }
+
+    fn is_readable(&self, frame: Frame<'_>) -> bool {
+        match self {
+            Self::Chunks(_) => chunks::is_readable(frame),
+            Self::Events(_) => events::is_readable(frame),
+        }
     }
 }
 
 /// What the frames so far have said.
 #[derive(Debug)]
-struct Meter {
-    show_usage: bool,
+struct State {
     known: Known,
     /// The choices that were begun and those that were ended, as bits by index.
     choices: u128,
     finished: u128,
-    /// What its chunks begin with, from the first that has a choice.
-    heading: Option<Heading>,
     phase: Phase,
 }
 
@@ -231,46 +316,43 @@ enum Fate {
     Withhold,
     /// Pass without these bytes of its data.
     Without(Range<usize>),
+    /// These bytes go out in its place.
+    Replace(Vec<u8>),
 }
 
-impl Meter {
-    fn read(&mut self, frame: Frame<'_>) -> Fate {
-        let Some(data) = frame.data() else {
-            return Fate::Pass;
-        };
-        if is_done(&data) {
-            self.phase = Phase::Whole;
-            return Fate::Pass;
-        }
-        let chunk = Chunk::read(&data).unwrap_or_default();
-        self.count(&chunk);
-        if self.choices == 0 && chunk.choices != 0 {
-            self.heading = Heading::read(&data, self.show_usage);
-        }
-        self.choices |= chunk.choices;
-        self.finished |= chunk.finished;
-        if chunk.is_error || frame.event() == Some(b"error") {
-            self.phase = Phase::Broken;
-            return Fate::Pass;
-        }
-        match chunk.usage_member {
-            Some(_) if !self.show_usage && chunk.usage_only => Fate::Withhold,
-            Some(member) if !self.show_usage => Fate::Without(member),
-            _ => Fate::Pass,
-        }
+impl State {
+    fn count(&mut self, counted: Tokens) {
+        self.known.counted = self.known.counted.plus(counted);
+        self.known.since = self.known.since.plus(counted);
     }
 
-    fn count(&mut self, chunk: &Chunk) {
-        self.known.counted = self.known.counted.plus(chunk.counted);
-        self.known.since = self.known.since.plus(chunk.counted);
-        if chunk.usage.is_some() {
-            self.known.usage = chunk.usage;
-            self.known.since = Tokens::ZERO;
-        }
+    fn used(&mut self, usage: Usage) {
+        self.known.usage = Some(usage);
+        self.known.since = Tokens::ZERO;
+    }
+
+    fn begun(&mut self, choice: u32) {
+        self.choices |= 1 << choice.min(u128::BITS.saturating_sub(1));
+    }
+
+    fn ended(&mut self, choice: u32) {
+        self.begun(choice);
+        self.finished |= 1 << choice.min(u128::BITS.saturating_sub(1));
+    }
+
+    /// The choices that were begun and not ended.
+    fn open(&self) -> impl Iterator<Item = u32> + use<> {
+        let open = self.choices & !self.finished;
+        (0..u128::BITS).filter(move |index| open & (1 << index) != 0)
     }
 }
 
 impl Fate {
+    /// Whether the end of the frame goes out.
+    const fn passes(&self) -> bool {
+        matches!(self, Self::Pass | Self::Without(_))
+    }
+
     /// Adds to `bytes` what goes out of `frame`.
     fn apply(self, frame: Frame<'_>, bytes: &mut Vec<u8>) {
         match self {
@@ -281,74 +363,7 @@ impl Fate {
                 bytes.extend_from_slice(head);
                 bytes.extend_from_slice(tail);
             }
+            Self::Replace(new) => bytes.extend_from_slice(&new),
         }
     }
-}
-
-/// What goes out for a chunk: a run of the chunk itself as long as that will do.
-struct Output<'a> {
-    chunk: &'a [u8],
-    /// The part of the chunk that goes out after what is built.
-    run: Range<usize>,
-    built: Option<Vec<u8>>,
-}
-
-impl Output<'_> {
-    /// Sends this part of the chunk.
-    fn pass(&mut self, part: Range<usize>) {
-        if self.run.end != part.start {
-            self.built();
-            self.run.start = part.start;
-        }
-        self.run.end = part.end;
-    }
-
-    /// Where other bytes can be added after all that was passed.
-    fn built(&mut self) -> &mut Vec<u8> {
-        let built = self.built.get_or_insert_with(|| Vec::with_capacity(self.chunk.len()));
-        built.extend_from_slice(self.chunk.get(self.run.clone()).unwrap_or_default());
-        self.run.start = self.run.end;
-        built
-    }
-
-    /// The last byte that goes out.
-    fn last(&self) -> Option<u8> {
-        let last = self.chunk.get(self.run.clone()).and_then(<[u8]>::last);
-        last.or_else(|| self.built.as_ref()?.last()).copied()
-    }
-
-    fn finish(self) -> Relayed {
-        if self.built.is_none() && self.run == (0..self.chunk.len()) {
-            return Relayed::Same;
-        }
-        Relayed::Bytes(self.into_bytes())
-    }
-
-    fn into_bytes(mut self) -> Vec<u8> {
-        self.built();
-        self.built.unwrap_or_default()
-    }
-}
-
-fn is_done(data: &[u8]) -> bool {
-    data.trim_ascii() == b"[DONE]"
-}
-
-/// Whether all the data of `frame` is there.
-fn is_readable(frame: Frame<'_>) -> bool {
-    frame.data().is_some_and(|data| is_done(&data) || Chunk::read(&data).is_some())
-}
-
-fn cut_short() -> String {
-    let message = "The provider's stream broke off before its end: the answer so far is not whole. \
-                   Send the request again for a whole one.";
-    error_event(&error_body(message, "server_error", Some("upstream_cut"), None, None))
-}
-
-fn too_long() -> String {
-    let message = format!(
-        "The provider sent a stream event of more than {FRAME_BYTES_MAX} bytes: the answer cannot \
-         be passed on any further."
-    );
-    error_event(&error_body(&message, "server_error", Some("upstream_event_too_long"), None, None))
 }

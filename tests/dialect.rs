@@ -183,6 +183,69 @@ fn embeddings_have_no_output_to_cap() {
     assert_eq!(spliced, br#"{"model":"b","input":"x","stream":true}"#);
 }
 
+/// The answers and the cap of a plain completion with `members`.
+fn asked(members: &str) -> (u64, Option<u64>) {
+    let envelope = Envelope::read(Endpoint::Completions, format!("{{\"model\":\"m\",{members}}}").as_bytes()).unwrap();
+    (envelope.n, envelope.output_cap.map(Tokens::get))
+}
+
+#[test]
+fn each_prompt_of_a_plain_completion_is_answered_n_or_best_of_times() {
+    for (members, expected) in [
+        (r#""prompt":"a""#, (1, Some(16))),
+        (r#""prompt":["a","[","b"],"max_tokens":7"#, (3, Some(7))),
+        (r#""prompt":[1,22,333],"max_tokens":null"#, (1, Some(16))),
+        (r#""prompt":[[1,22],[3], []],"n":2"#, (6, Some(16))),
+        (r#""prompt":"a","n":2,"best_of":5"#, (5, Some(16))),
+        (r#""prompt":["a","b"],"best_of":64,"max_completion_tokens":3"#, (128, Some(16))),
+        (r#""prompt":"a","max_tokens":0"#, (1, Some(1))),
+    ] {
+        assert_eq!(asked(members), expected, "{members}");
+    }
+    let right = "a text, a list of tokens, or a list of these; got ";
+    for (members, param, message) in [
+        ("\"n\":1", "prompt", "is missing; give the text or the texts to go on from.".to_owned()),
+        ("\"prompt\":null", "prompt", "is missing; give the text or the texts to go on from.".to_owned()),
+        ("\"prompt\":[]", "prompt", format!("must be {right}[]")),
+        ("\"prompt\":{}", "prompt", format!("must be {right}{{}}")),
+        ("\"prompt\":[1,\"a\"]", "prompt", format!("must be {right}[1,\"a\"]")),
+        ("\"prompt\":[[\"a\",\"b\"]]", "prompt", format!("must be {right}[[\"a\",\"b\"]]")),
+        (
+            "\"prompt\":[\"a\",\"b\"],\"n\":65",
+            "prompt",
+            "asks for 130 answers, with `n` and `best_of`; ask for at most 128.".to_owned(),
+        ),
+        ("\"prompt\":\"a\",\"best_of\":0", "best_of", "must be a whole number from 1 to 128; got 0".to_owned()),
+        ("\"prompt\":\"a\",\"prompt\":\"b\"", "prompt", "is given twice; give it once.".to_owned()),
+        ("\"prompt\":\"a\",\"Best_Of\":9", "Best_Of", "is unknown; write it `best_of`.".to_owned()),
+    ] {
+        let body = format!("{{\"model\":\"m\",{members}}}");
+        refuse(Endpoint::Completions, &body, Some(param), &format!("`{param}` {message}"));
+    }
+}
+
+#[test]
+fn a_plain_completion_is_capped_by_the_older_name_alone() {
+    let newer = edit("m", Some(9), CapField::MaxCompletionTokens, true);
+    for (before, after) in [
+        (r#""prompt":"a""#, r#""max_tokens":9,"prompt":"a""#),
+        (r#""prompt":"a","max_tokens":0"#, r#""prompt":"a","max_tokens":0"#),
+        (r#""prompt":"a","max_tokens":30"#, r#""prompt":"a","max_tokens":9"#),
+        (r#""prompt":"a","max_tokens":null"#, r#""prompt":"a","max_tokens":9"#),
+        (r#""max_completion_tokens":3,"prompt":"a""#, r#""max_tokens":9,"max_completion_tokens":3,"prompt":"a""#),
+        (
+            r#""stream":true,"max_tokens":1,"prompt":"a""#,
+            r#""stream_options":{"include_usage":true},"stream":true,"max_tokens":1,"prompt":"a""#,
+        ),
+    ] {
+        let body = |members| format!("{{{members},\"model\":\"m\"}}");
+        let before = body(before);
+        let envelope = Envelope::read(Endpoint::Completions, before.as_bytes()).unwrap();
+        let spliced = envelope.splice(before.as_bytes(), &newer);
+        assert_eq!(str::from_utf8(&spliced).unwrap(), body(after));
+    }
+}
+
 /// What splicing means, on values.
 fn edited(body: &Value, edit: &Edit<'_>) -> Value {
     let mut body: Map<String, Value> = body.as_object().unwrap().clone();

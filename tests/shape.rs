@@ -163,6 +163,7 @@ fn fields_tell_of_what_they_lead_to() {
         (r#""extra_body":{"google":{"cached_content":"cachedContents/1"}}"#, unbounded()),
         (r#""prediction":null"#, Shape::default()),
         (r#""prediction": {"type":"content","content":"abc"} "#, Shape { prediction_bytes: 34, ..Shape::default() }),
+        (r#""prompt":["a"],"prompt_embeds":["AAAA"]"#, Shape { unbounded: true, ..Shape::default() }),
         (
             r#""response_format":{"type":"json_schema"},"logprobs":true,"store":true,"metadata":{"type":"image_url"}"#,
             Shape::default(),
@@ -173,7 +174,7 @@ fn fields_tell_of_what_they_lead_to() {
 }
 
 #[test]
-fn what_is_embedded_is_text_or_tokens() {
+fn what_is_embedded_or_continued_is_text_or_tokens() {
     for (input, expected) in [
         (r#""text""#, false),
         (r#"["a","{"]"#, false),
@@ -186,6 +187,11 @@ fn what_is_embedded_is_text_or_tokens() {
         let body = format!("{{\"input\":{input},\"model\":\"m\"}}");
         let shape = Envelope::read(Endpoint::Embeddings, body.as_bytes()).unwrap().shape;
         assert_eq!((shape.bytes, shape.unbounded), (u64::try_from(body.len()).unwrap(), expected), "{body}");
+        let prompt = body.replace("\"input\"", "\"prompt\"");
+        match Envelope::read(Endpoint::Completions, prompt.as_bytes()) {
+            Ok(envelope) => assert_eq!((envelope.shape.bytes, envelope.shape.unbounded), (shape.bytes + 1, expected)),
+            Err(refusal) => assert!(expected, "{refusal:?}"),
+        }
     }
 }
 
@@ -194,7 +200,7 @@ fn no_depth_breaks_the_reader() {
     const DEEP: usize = 300_000;
     for (open, close) in [("[", "]"), (r#"{"content":["#, "]}"), (r#"{"a":"#, "}")] {
         let deep = format!("{}7{}", open.repeat(DEEP), close.repeat(DEEP));
-        for field in ["messages", "tools", "x", "input", "prediction", "modalities"] {
+        for field in ["messages", "tools", "x", "input", "prompt", "prediction", "modalities"] {
             assert!(shape(&format!("{{\"model\":\"m\",\"{field}\":[{deep}]}}")).bytes > 600_000);
         }
         assert!(shape(&format!(r#"{{"model":"m","messages":[{{"content":[{{"type":{deep}}}]}}]}}"#)).unbounded);

@@ -6,6 +6,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use tollgate::dialect::Endpoint;
 use tollgate::dialect::openai::chunk::Chunk;
 use tollgate::dialect::openai::ending::Heading;
 use tollgate::reckon::Reckoning;
@@ -16,7 +17,11 @@ use tollgate::units::Tokens;
 const RECKONING: Reckoning = Reckoning { input: Tokens::new(7), output_max: None };
 
 fn stop(output: u64) -> Option<Stop> {
-    Some(Stop { output: Tokens::new(output), reckoning: RECKONING, heading: Heading::new("9", 17, "asked-for") })
+    Some(Stop {
+        output: Tokens::new(output),
+        reckoning: RECKONING,
+        heading: Heading::new(Endpoint::Chat, "9", 17, "asked-for"),
+    })
 }
 
 fn push(relay: &mut Relay, chunk: &[u8]) -> Vec<u8> {
@@ -138,6 +143,33 @@ fn a_stream_that_said_nothing_is_begun_and_ended() {
         (&first["id"], &first["model"], &first["created"]),
         (&json!("chatcmpl-9"), &json!("asked-for"), &json!(17))
     );
+}
+
+#[test]
+fn a_plain_completion_ends_in_its_own_form() {
+    let heading = || Heading::new(Endpoint::Completions, "9", 17, "asked-for");
+    let stop = |output| Some(Stop { output: Tokens::new(output), reckoning: RECKONING, heading: heading() });
+    let text = |heading: &str, index: u32, text: &str, finish: &str| {
+        format!(
+            "data: {{{heading}\"choices\":[{{\"index\":{index},\"text\":\"{text}\",\"logprobs\":null,\"finish_reason\":{finish}}}]}}\n\n"
+        )
+    };
+    // Its provider's chunks tell their form, or do not.
+    for own in ["\"id\":\"x\",\"object\":\"text_completion\",", "\"id\":\"x\","] {
+        let mut relay = Relay::new(false);
+        let said = [text(own, 0, "one", "null"), text(own, 1, "two", "null"), text(own, 0, "three", "null")];
+        relay.stop_at(stop(2));
+        let client = push(&mut relay, said.concat().as_bytes());
+        let ends = [text(own, 0, "", "\"length\""), text(own, 1, "", "\"length\"")].concat();
+        let expected = format!("{}{}{ends}{DONE}", said[0], said[1]);
+        assert_eq!(str::from_utf8(&client).unwrap(), expected);
+        assert!(relay.metered().whole);
+    }
+    let mut relay = Relay::new(false);
+    relay.stop_at(stop(0));
+    let own = "\"id\":\"cmpl-9\",\"object\":\"text_completion\",\"created\":17,\"model\":\"asked-for\",";
+    let expected = [text(own, 0, "", "null"), text(own, 0, "", "\"length\""), DONE.to_owned()].concat();
+    assert_eq!(relay.finish(End::Cut), expected.as_bytes());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a request uses that not everyone can do, and where it stands in the client's words.
 
-use super::{Media, Part, Request, Role};
+use super::{Format, Media, Part, Request, ToolChoice};
 use serde::{Deserialize, Serialize};
 
 macro_rules! features {
@@ -48,7 +48,7 @@ features! {
     ToolChoice "tool_choice",
     /// No two tools at once.
     SingleTools "single_tools",
-    /// Results of tools that are errors.
+    /// That a result of a tool is an error: its words say so, too.
     ToolErrors "tool_errors",
     /// JSON without a schema.
     JsonObject "json_object",
@@ -90,14 +90,14 @@ impl Feature {
         Self::ALL.iter().copied().find(|feature| feature.name() == name)
     }
 
-    /// Whether the answer does not depend on it: then it may always be dropped, by name.
+    /// Whether the answer hardly depends on it: then it may always be dropped, by name.
     pub const fn is_hint(self) -> bool {
-        matches!(self, Self::CacheControl | Self::Detail | Self::User | Self::Thoughts | Self::Hint)
+        matches!(self, Self::CacheControl | Self::Detail | Self::User | Self::Thoughts | Self::ToolErrors | Self::Hint)
     }
 }
 
 /// A set of features.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Features(u64);
 
@@ -158,10 +158,11 @@ impl Request {
             Feature::Tools => {
                 (self.tools, self.tool_choice, self.parallel_tools) = (Vec::new(), None, None);
             }
-            Feature::FreeTools => self.tools.retain(|tool| !tool.free),
+            Feature::FreeTools => self.drop_free_tools(),
             Feature::ToolChoice => self.tool_choice = None,
             Feature::SingleTools => self.parallel_tools = None,
-            Feature::JsonObject | Feature::JsonSchema => self.format = super::Format::Text,
+            Feature::JsonObject => self.drop_format(|format| *format == Format::Json),
+            Feature::JsonSchema => self.drop_format(|format| matches!(format, Format::Schema { .. })),
             Feature::Reasoning => self.reasoning = None,
             Feature::Choices => self.choices = 1,
             Feature::TopK => sampling.top_k = None,
@@ -170,9 +171,18 @@ impl Request {
             Feature::Logprobs => sampling.logprobs = None,
             Feature::Stop => self.stop.clear(),
             Feature::User => self.user = None,
-            Feature::Names => self.messages.iter_mut().for_each(|message| message.name = None),
+            Feature::Names => {
+                self.messages.iter_mut().for_each(|message| message.name = None);
+                self.say_again();
+            }
             Feature::Foreign | Feature::Hint => {}
             _ => self.drop_parts(feature),
+        }
+    }
+
+    fn drop_format(&mut self, is_it: impl FnOnce(&Format) -> bool) {
+        if is_it(&self.format) {
+            self.format = Format::Text;
         }
     }
 
@@ -183,7 +193,28 @@ impl Request {
         for message in &mut self.messages {
             message.parts.retain_mut(|part| keeps(part, feature));
         }
-        self.messages.retain(|message| message.role == Role::Assistant || !message.parts.is_empty());
+        self.say_again();
+    }
+
+    /// Brings the messages to their one form: none is empty, and neighbours that may be one are.
+    fn say_again(&mut self) {
+        for message in std::mem::take(&mut self.messages) {
+            if !message.parts.is_empty() {
+                self.say(message);
+            }
+        }
+    }
+
+    /// Without the tools that take free text nothing is said of them.
+    fn drop_free_tools(&mut self) {
+        self.tools.retain(|tool| !tool.free);
+        if self.tools.is_empty() {
+            return self.drop_feature(Feature::Tools);
+        }
+        let is_there = |name: &str| self.tools.iter().any(|tool| tool.name == name);
+        if matches!(&self.tool_choice, Some(ToolChoice::One(name)) if !is_there(name)) {
+            self.tool_choice = None;
+        }
     }
 }
 
@@ -194,7 +225,7 @@ fn keeps(part: &mut Part, feature: Feature) -> bool {
             result.failed &= feature != Feature::ToolErrors;
             result.cache = result.cache.filter(|_| feature != Feature::CacheControl);
             let media = feature == Feature::ToolMedia;
-            result.parts.retain_mut(|part| matches!(part, Part::Text(_)) || !media);
+            result.parts.retain_mut(|part| (matches!(part, Part::Text(_)) || !media) && keeps(part, feature));
             true
         }
         Part::Thought(_) => feature != Feature::Thoughts,

@@ -1,7 +1,7 @@
 //! What a request asks for, as far as a limit or a price depends on it, in whatever dialect it is.
 
 use super::splice::Edit;
-use super::{Endpoint, openai};
+use super::{Dialect, Endpoint, anthropic, gemini, openai, responses};
 use crate::bound::Shape;
 use crate::units::Tokens;
 use serde_json::error::Category;
@@ -40,6 +40,9 @@ pub(super) enum Places {
     /// Nothing can be.
     Nowhere,
     OpenAi(openai::envelope::Spans),
+    Responses(responses::envelope::Spans),
+    Anthropic(anthropic::envelope::Spans),
+    Gemini(gemini::envelope::Spans),
 }
 
 /// A request that cannot be passed on, and how to mend it. Nothing was changed.
@@ -57,11 +60,20 @@ impl Envelope {
     /// # Errors
     /// [`BadRequest`] for the first thing that is wrong.
     pub fn read(endpoint: Endpoint, body: &[u8]) -> Result<Self, BadRequest> {
-        let body = str::from_utf8(body).map_err(|error| BadRequest {
-            param: None,
-            message: format!("The body is not UTF-8 (from byte {}); send JSON encoded as UTF-8.", error.valid_up_to()),
-        })?;
-        openai::envelope::read(endpoint, body)
+        let body = utf8(body)?;
+        match endpoint.dialect() {
+            Dialect::Responses => responses::envelope::read(body),
+            Dialect::Anthropic => anthropic::envelope::read(endpoint, body),
+            _ => openai::envelope::read(endpoint, body),
+        }
+    }
+
+    /// Reads the request `body` of one of Gemini's endpoints, whose path names the `model` and whether the answer is a `stream`.
+    ///
+    /// # Errors
+    /// [`BadRequest`] for the first thing that is wrong.
+    pub fn read_gemini(endpoint: Endpoint, model: &str, stream: bool, body: &[u8]) -> Result<Self, BadRequest> {
+        gemini::envelope::read(endpoint, model, stream, utf8(body)?)
     }
 
     /// The bytes of `body`, from which this was read, with `edit` made and all else as it was.
@@ -69,6 +81,9 @@ impl Envelope {
         match &self.places {
             Places::Nowhere => body.to_vec(),
             Places::OpenAi(spans) => openai::splice::splice(self, spans, body, edit),
+            Places::Responses(spans) => responses::splice::splice(self, spans, body, edit),
+            Places::Anthropic(spans) => anthropic::splice::splice(self, spans, body, edit),
+            Places::Gemini(spans) => gemini::splice::splice(self, spans, body, edit),
         }
     }
 
@@ -88,4 +103,11 @@ impl BadRequest {
         };
         Self { param: None, message }
     }
+}
+
+fn utf8(body: &[u8]) -> Result<&str, BadRequest> {
+    str::from_utf8(body).map_err(|error| BadRequest {
+        param: None,
+        message: format!("The body is not UTF-8 (from byte {}); send JSON encoded as UTF-8.", error.valid_up_to()),
+    })
 }

@@ -1,4 +1,4 @@
-//! What one chunk of a streamed chat answer says, as far as relaying and metering it need.
+//! What one chunk of a streamed answer says, to a chat or to a plain completion, as far as relaying and metering it need.
 
 use crate::chat::Usage;
 use crate::dialect::skim::{Cursor, Key};
@@ -11,7 +11,7 @@ const PARTS_DEPTH_MAX: u8 = 3;
 /// The length from which a text may hold an image.
 const IMAGE_BYTES_MIN: usize = 64;
 
-/// One `chat.completion.chunk`, or an error in its place.
+/// One `chat.completion.chunk` or `text_completion`, or an error in its place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chunk {
     /// The usage so far; `None` for a chunk without, or with `null`.
@@ -81,7 +81,8 @@ impl Chunk {
             cursor.object(|cursor, key| {
                 match key.name {
                     b"index" => index = read_index(cursor.value()?),
-                    b"delta" => bytes = spoken_len(cursor, Spoken::InPieces)?,
+                    b"delta" => bytes = spoken_len(cursor, Spoken::InPieces)?.max(bytes),
+                    b"text" => bytes = text_len(cursor, 0)?.max(bytes),
                     b"finish_reason" => finished = !matches!(cursor.value()?, b"null" | b"\"\""),
                     _ => drop(cursor.value()?),
                 }
@@ -176,7 +177,7 @@ fn arguments_len(cursor: &mut Cursor<'_>, spoken: Spoken) -> Option<usize> {
 }
 
 /// The length of a string, or of the texts in a list of parts, up to `depth` lists deep; 0 for anything else.
-fn text_len(cursor: &mut Cursor<'_>, depth: u8) -> Option<usize> {
+pub(super) fn text_len(cursor: &mut Cursor<'_>, depth: u8) -> Option<usize> {
     match (cursor.peek()?, depth.checked_sub(1)) {
         (b'"', _) => cursor.string().map(|text| said_len(text.raw, text.len())),
         (b'[', Some(depth)) => {
@@ -256,6 +257,20 @@ mod tests {
             (r#"{"content":[]}"#, 0),
         ] {
             assert_eq!(counted(delta), tokens, "{delta}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_plain_completion_is_output() {
+        for (choice, tokens) in [
+            (r#"{"text":"Hello","index":0,"logprobs":null,"finish_reason":null}"#, 1),
+            (r#"{"text":"0123456789abcdefg"}"#, 5),
+            (r#"{"text":"","finish_reason":"stop"}"#, 0),
+            (r#"{"text":null}"#, 0),
+            (r#"{"text":"Hello","delta":{"content":"Hello"}}"#, 1),
+        ] {
+            let data = format!(r#"{{"object":"text_completion","choices":[{choice}]}}"#);
+            assert_eq!(Chunk::read(data.as_bytes()).unwrap().counted.get(), tokens, "{choice}");
         }
     }
 

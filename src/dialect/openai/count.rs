@@ -1,10 +1,10 @@
 //! Counts the output of a whole answer that tells no usage.
 
-use super::chunk::{Spoken, spoken_len};
+use super::chunk::{Spoken, spoken_len, text_len};
 use crate::dialect::skim::Cursor;
 use crate::units::Tokens;
 
-/// An estimate of the output of a whole chat answer: of what its messages say, a token for four bytes.
+/// An estimate of the output of a whole answer: of what its messages or texts say, a token for four bytes.
 pub fn count_answer(body: &[u8]) -> Tokens {
     let mut bytes: usize = 0;
     // What cannot be read adds nothing.
@@ -19,6 +19,7 @@ pub fn count_answer(body: &[u8]) -> Tokens {
             cursor.object(|cursor, key| {
                 match key.name {
                     b"message" => bytes = bytes.saturating_add(spoken_len(cursor, Spoken::Whole)?),
+                    b"text" => bytes = bytes.saturating_add(text_len(cursor, 0)?),
                     _ => drop(cursor.value()?),
                 }
                 Some(())
@@ -41,7 +42,7 @@ mod tests {
             (r#"[{"message":{"reasoning_content":"01234567","reasoning":"01234567","content":"0123"}}]"#, 3),
             (r#"[{"message":{"tool_calls":[{"id":"x","function":{"name":"weather","arguments":"{}  {}  {"}}]}}]"#, 4),
             (r#"[{"message":{"content":[{"type":"text","text":"01234567"}]}}]"#, 2),
-            (r#"[{"message":null},7,{"text":"01234567"}]"#, 0),
+            (r#"[{"message":null},7,{"text":"01234567"},{"text":null}]"#, 2),
             ("{}", 0),
             ("null", 0),
         ] {

@@ -1,7 +1,9 @@
 //! The end of a stream that the gateway stops: what the provider would have sent, had it reached its
 //! own cap there.
 
+use super::answer::write_usage;
 use crate::chat::Usage;
+use crate::dialect::Endpoint;
 use crate::dialect::skim::Cursor;
 
 /// The most bytes that are kept of one member of a chunk.
@@ -15,13 +17,15 @@ pub struct Heading {
     members: String,
     /// Chunks without a usage say so: `"usage":null`.
     usage_null: bool,
+    /// Its choices are texts, not messages.
+    is_text: bool,
 }
 
 impl Heading {
     /// Reads it from a chunk; `None` where that is no JSON object of text. What is overlong in it is left out.
     /// `show_usage`: the client asked for its usage.
     pub fn read(data: &[u8], show_usage: bool) -> Option<Self> {
-        let (mut members, mut usage_null) = (Vec::new(), false);
+        let (mut members, mut usage_null, mut is_text) = (Vec::new(), false, false);
         Cursor::new(data).object(|cursor, key| {
             let value = cursor.value()?;
             if COMMON.contains(&key.name) && value.len() <= MEMBER_BYTES_MAX {
@@ -32,49 +36,77 @@ impl Heading {
                 members.push(b',');
             }
             usage_null |= show_usage && key.name == b"usage";
+            is_text |= key.name == b"object" && value == br#""text_completion""#;
             Some(())
         })?;
-        Some(Self { members: String::from_utf8(members).ok()?, usage_null })
+        Some(Self { members: String::from_utf8(members).ok()?, usage_null, is_text })
     }
 
-    /// The heading of a stream that said nothing yet. `created` is in seconds since 1970.
-    pub fn new(id: &str, created: u64, model: &str) -> Self {
-        // Strings cannot fail.
-        let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
-        let (id, model) = (text(&format!("chatcmpl-{id}")), text(model));
-        let members = format!(r#""id":{id},"object":"chat.completion.chunk","created":{created},"model":{model},"#);
-        Self { members, usage_null: false }
+    /// The heading of a stream of `endpoint` that said nothing yet. `created` is in seconds since 1970.
+    pub fn new(endpoint: Endpoint, id: &str, created: u64, model: &str) -> Self {
+        let prefix = if endpoint == Endpoint::Completions { "cmpl" } else { "chatcmpl" };
+        Self::named(endpoint, &format!("{prefix}-{id}"), created, model)
+    }
+
+    /// The heading of a stream whose id is known.
+    pub(super) fn named(endpoint: Endpoint, id: &str, created: u64, model: &str) -> Self {
+        let is_text = endpoint == Endpoint::Completions;
+        let object = if is_text { "text_completion" } else { "chat.completion.chunk" };
+        let (id, model) = (quoted(id), quoted(model));
+        let members = format!(r#""id":{id},"object":"{object}","created":{created},"model":{model},"#);
+        Self { members, usage_null: false, is_text }
+    }
+
+    /// The same, of a stream whose client asked for its usage, or did not.
+    pub(super) fn showing(self, usage: bool) -> Self {
+        Self { usage_null: usage, ..self }
+    }
+
+    /// The same, in the form of `other`: that of the endpoint that was called, where a chunk did not tell it.
+    #[must_use]
+    pub fn like(self, other: &Self) -> Self {
+        Self { is_text: other.is_text, ..self }
     }
 
     /// The chunk that begins the choice 0.
     pub fn begin(&self) -> String {
-        self.choice(0, r#"{"role":"assistant","content":""}"#, "null")
+        self.begin_choice(0)
     }
 
     /// The chunk that ends the choice `index`: it has reached its length.
     pub fn finish(&self, index: u32) -> String {
-        self.choice(index, "{}", r#""length""#)
+        self.choice(index, if self.is_text { r#""text":"""# } else { r#""delta":{}"# }, "null", "length")
     }
 
-    fn choice(&self, index: u32, delta: &str, finish: &str) -> String {
+    /// The chunk that begins the choice `index`.
+    pub(super) fn begin_choice(&self, index: u32) -> String {
+        let delta = if self.is_text { r#""text":"""# } else { r#""delta":{"role":"assistant","content":""}"# };
+        self.choice(index, delta, "null", "")
+    }
+
+    /// A chunk of the choice `index`: `said` is its delta or its text, as a JSON member; `finish` is why it ends, empty
+    /// where it does not.
+    pub(super) fn choice(&self, index: u32, said: &str, logprobs: &str, finish: &str) -> String {
         let usage = if self.usage_null { r#","usage":null"# } else { "" };
+        let finish = if finish.is_empty() { "null".to_owned() } else { quoted(finish) };
         self.chunk(&format!(
-            r#""choices":[{{"index":{index},"delta":{delta},"logprobs":null,"finish_reason":{finish}}}]{usage}"#
+            r#""choices":[{{"index":{index},{said},"logprobs":{logprobs},"finish_reason":{finish}}}]{usage}"#
         ))
     }
 
     /// The chunk that holds the usage alone.
     pub fn usage(&self, usage: Usage) -> String {
-        let (input, cached, output) = (usage.input, usage.cached_input, usage.output);
-        let total = input.plus(output);
-        self.chunk(&format!(
-            r#""choices":[],"usage":{{"prompt_tokens":{input},"completion_tokens":{output},"total_tokens":{total},"prompt_tokens_details":{{"cached_tokens":{cached}}}}}"#
-        ))
+        self.chunk(&format!(r#""choices":[],"usage":{}"#, write_usage(usage)))
     }
 
     fn chunk(&self, rest: &str) -> String {
         format!("data: {{{}{rest}}}\n\n", self.members)
     }
+}
+
+/// `text` as JSON. Strings cannot fail.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -118,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_said_nothing_is_begun() {
-        let heading = Heading::new("1-2", 17, "a\"b");
+        let heading = Heading::new(Endpoint::Chat, "1-2", 17, "a\"b");
         assert_eq!(
             heading.begin(),
             concat!(
@@ -127,5 +159,17 @@ mod tests {
                 "\n\n"
             )
         );
+    }
+
+    #[test]
+    fn a_text_comes_to_its_length_as_a_text() {
+        let first = r#"{"id":"x","object":"text_completion","choices":[{"index":0,"text":"a"}]}"#;
+        let end = r#""choices":[{"index":1,"text":"","logprobs":null,"finish_reason":"length"}]}"#;
+        let text = format!("data: {{\"id\":\"x\",\"object\":\"text_completion\",{end}\n\n");
+        assert_eq!(Heading::read(first.as_bytes(), true).unwrap().finish(1), text);
+        let new = Heading::new(Endpoint::Completions, "1", 17, "m");
+        assert!(new.begin().contains(r#""id":"cmpl-1","object":"text_completion","created":17,"model":"m","#));
+        let nameless = Heading::read(br#"{"id":"x"}"#, true).unwrap().like(&new);
+        assert_eq!(nameless.finish(1), format!("data: {{\"id\":\"x\",{end}\n\n"));
     }
 }

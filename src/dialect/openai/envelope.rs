@@ -8,6 +8,7 @@ use super::shape;
 use super::usage::read_whole;
 use crate::dialect::envelope::{CHOICES_MAX, MODEL_BYTES_MAX, Places};
 use crate::dialect::names::folds_to;
+use crate::dialect::skim::Cursor;
 use crate::dialect::{BadRequest, Endpoint, Envelope};
 use crate::units::Tokens;
 use serde::de::{MapAccess, Visitor};
@@ -16,6 +17,9 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+
+/// The cap of a plain completion that gives none: OpenAI's own. Where a limit needs a cap, the provider is told it.
+const COMPLETION_CAP: Tokens = Tokens::new(16);
 
 /// Where in the body the values stand that can be replaced, and the caps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +58,7 @@ pub(in crate::dialect) fn read(endpoint: Endpoint, body: &str) -> Result<Envelop
             Err(bad("input", "is missing; give the text or the texts to embed".to_owned()))
         }
         Endpoint::Embeddings => Ok(Envelope { places: Places::OpenAi(spans), ..envelope }),
+        Endpoint::Completions => completion_fields(envelope, spans, body, &fields),
         _ => chat_fields(envelope, spans, body, &fields),
     }
 }
@@ -64,16 +69,80 @@ fn chat_fields(
     body: &str,
     fields: &Fields<'_>,
 ) -> Result<Envelope, BadRequest> {
-    envelope.stream = read_bool("stream", fields.get("stream"))?;
     let caps = ["max_tokens", "max_completion_tokens"].map(|name| (name, fields.get(name)));
     let [older, newer] = caps.map(|(name, raw)| read_count(name, raw, None));
     (spans.max_tokens, spans.max_completion_tokens) = (older?, newer?);
     envelope.output_cap = [spans.max_tokens, spans.max_completion_tokens].into_iter().flatten().min();
     envelope.n = read_count("n", fields.get("n"), Some(CHOICES_MAX))?.map_or(1, Tokens::get);
-
-    let span = |raw: &RawValue| span_within(body, raw.get());
-    let [older, newer] = caps.map(|(_, raw)| raw.map(span));
+    let [older, newer] = caps.map(|(_, raw)| raw.map(|raw| span_within(body, raw.get())));
     (spans.max_tokens_at, spans.max_completion_tokens_at) = (older, newer);
+    stream_fields(envelope, spans, body, fields)
+}
+
+/// Reads what a plain completion asks for: each of its prompts is answered `n` times, and of `best_of` answers, all of
+/// them billed, the best `n` are given. Only `max_tokens` caps it; that may be 0, to have the prompt rated.
+fn completion_fields(
+    mut envelope: Envelope,
+    mut spans: Spans,
+    body: &str,
+    fields: &Fields<'_>,
+) -> Result<Envelope, BadRequest> {
+    let prompts = count_prompts(fields.get("prompt"))?;
+    let [n, best_of] = ["n", "best_of"].map(|name| read_count(name, fields.get(name), Some(CHOICES_MAX)));
+    let each = [n?, best_of?].into_iter().flatten().max().map_or(1, Tokens::get);
+    envelope.n = prompts.saturating_mul(each);
+    if envelope.n > CHOICES_MAX {
+        let what = format!("asks for {} answers, with `n` and `best_of`; ask for at most {CHOICES_MAX}", envelope.n);
+        return Err(bad("prompt", what));
+    }
+    let cap = fields.get("max_tokens");
+    spans.max_tokens_at = cap.map(|raw| span_within(body, raw.get()));
+    spans.max_tokens = match cap.map(RawValue::get) {
+        Some("0") => Some(Tokens::ZERO),
+        _ => read_count("max_tokens", cap, None)?,
+    };
+    envelope.output_cap = Some(spans.max_tokens.unwrap_or(COMPLETION_CAP).max(Tokens::new(1)));
+    stream_fields(envelope, spans, body, fields)
+}
+
+/// How many prompts there are: a text or a list of tokens is one, a list of these several.
+fn count_prompts(raw: Option<&RawValue>) -> Result<u64, BadRequest> {
+    let raw = raw.filter(|raw| raw.get() != "null");
+    let raw = raw.ok_or_else(|| bad("prompt", "is missing; give the text or the texts to go on from".to_owned()))?;
+    let wrong = || wrong("prompt", "a text, a list of tokens, or a list of these", raw);
+    let mut cursor = Cursor::new(raw.get().as_bytes());
+    if cursor.peek() == Some(b'"') {
+        return Ok(1);
+    }
+    let (mut prompts, mut tokens) = (0_u64, 0_u64);
+    let token = |cursor: &mut Cursor<'_>| cursor.value()?.iter().all(u8::is_ascii_digit).then_some(());
+    let all = cursor.array(|cursor| {
+        match cursor.peek()? {
+            b'"' => cursor.string().map(drop)?,
+            b'[' => cursor.array(token)?,
+            _ => {
+                tokens = tokens.saturating_add(1);
+                return token(cursor);
+            }
+        }
+        prompts = prompts.saturating_add(1);
+        Some(())
+    });
+    match (all, prompts, tokens) {
+        (Some(()), 0, 1..) => Ok(1),
+        (Some(()), 1.., 0) => Ok(prompts),
+        _ => Err(wrong()),
+    }
+}
+
+fn stream_fields(
+    mut envelope: Envelope,
+    mut spans: Spans,
+    body: &str,
+    fields: &Fields<'_>,
+) -> Result<Envelope, BadRequest> {
+    envelope.stream = read_bool("stream", fields.get("stream"))?;
+    let span = |raw: &RawValue| span_within(body, raw.get());
     if let Some(options) = fields.get("stream_options") {
         spans.stream_options = Some(span(options));
         if options.get() != "null" {
@@ -89,8 +158,19 @@ fn chat_fields(
 }
 
 /// The fields that are read, in the body and in its `stream_options`.
-const FIELDS: [&str; 9] =
-    ["model", "stream", "stream_options", "include_usage", "max_tokens", "max_completion_tokens", "n", "user", "input"];
+const FIELDS: [&str; 11] = [
+    "model",
+    "stream",
+    "stream_options",
+    "include_usage",
+    "max_tokens",
+    "max_completion_tokens",
+    "n",
+    "best_of",
+    "user",
+    "input",
+    "prompt",
+];
 
 /// The members of an object that are among [`FIELDS`], as they are written.
 #[derive(Default)]

@@ -5,7 +5,7 @@
 //!
 //! | in the request | bounded by | because |
 //! |---|---|---|
-//! | text, tools, schemas, names, keys | its bytes | no tokenizer makes more tokens than bytes of UTF-8, and JSON never writes fewer |
+//! | text, tools, schemas, names, keys, lists of tokens | its bytes | no tokenizer makes more tokens than bytes of UTF-8, and JSON never writes fewer |
 //! | `tools`, `functions` | so many tokens more | a provider puts a prompt of its own before them (Anthropic documents up to 530 tokens) |
 //! | `image_url` | the model's tokens for an image | providers bill an image by its size in pixels up to a maximum, not by its bytes |
 //! | `input_audio`, wav or mp3 | the bytes of its sound | it is billed by its length: 10 tokens a second (OpenAI) to 32 (Google) |
@@ -14,7 +14,7 @@
 //! | `modalities`, `audio` | the dearest rate of output | output that is sound has a rate of its own, and counts towards the cap |
 //! | a `ttl` longer than minutes | the dearest rate of input | Anthropic bills what it keeps for an hour at twice the input rate |
 //! | `prediction` | its bytes again, as output, `n` times | OpenAI bills what of it was wrong as output, beside what it answers |
-//! | `n` and the caps | [`Envelope`](super::envelope::Envelope) | the prompt is billed once, and output for each answer |
+//! | `n` and the caps | [`Envelope`](crate::dialect::Envelope) | the prompt is billed once, and output for each answer |
 //! | all else: sampling, `logprobs`, `reasoning_effort`, `metadata`, `store` … | the caps, its bytes | reasoning is output, within the cap; the rest is not billed |
 //!
 //! Without a bound, so that the model's `unbounded_reserve` is held besides, are: tools that the
@@ -39,7 +39,7 @@ use memchr::memchr;
 
 /// The top-level fields that ask for something which the provider fetches, runs or keeps, or that name
 /// other models: those of OpenAI, and of those who speak as it does.
-const UNBOUNDED: [&str; 12] = [
+const UNBOUNDED: [&str; 13] = [
     "web_search_options",
     "search_parameters",
     "search_options",
@@ -52,10 +52,11 @@ const UNBOUNDED: [&str; 12] = [
     "conversation",
     "models",
     "fallbacks",
+    "prompt_embeds",
 ];
 /// The other top-level fields that are read.
-const BODY: [&str; 8] =
-    ["messages", "tools", "functions", "input", "modalities", "audio", "prediction", "service_tier"];
+const BODY: [&str; 9] =
+    ["messages", "tools", "functions", "input", "prompt", "modalities", "audio", "prediction", "service_tier"];
 /// The fields of a message that are read: its parts, and what names something that is kept elsewhere.
 const MESSAGE: [&str; 5] = ["content", "images", "audio", "attachments", "file_ids"];
 /// The fields of a content part that are read.
@@ -114,7 +115,7 @@ impl Reader {
                     reader.shape.tools = true;
                     reader.pass(cursor)
                 }),
-                Some("input") => self.input(cursor),
+                Some("input" | "prompt") => self.input(cursor),
                 Some("modalities") => self.list(cursor, Self::modality),
                 Some("audio") => {
                     self.shape.kinds.audio_output |= !absent(cursor);
@@ -312,7 +313,7 @@ impl Reader {
         self.pass(cursor)
     }
 
-    /// Steps over what is to be embedded: texts and tokens, or what some take besides.
+    /// Steps over what is to be embedded or continued: texts and tokens, or what some take besides.
     fn input(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         match cursor.peek()? {
             b'[' => array(cursor, &mut |cursor| match cursor.peek()? {
@@ -360,17 +361,17 @@ impl Reader {
 }
 
 /// Whether a string that says one of `words` comes next, in front of which the cursor stays.
-fn is_one_of(cursor: &mut Cursor<'_>, words: &[&str]) -> Option<bool> {
+pub(in crate::dialect) fn is_one_of(cursor: &mut Cursor<'_>, words: &[&str]) -> Option<bool> {
     Some(cursor.peek()? == b'"' && word(cursor.clone().string()?.raw, words).is_some())
 }
 
 /// Whether `null` or `false` comes next: as good as nothing.
-fn absent(cursor: &mut Cursor<'_>) -> bool {
+pub(in crate::dialect) fn absent(cursor: &mut Cursor<'_>) -> bool {
     matches!(cursor.peek(), Some(b'n' | b'f'))
 }
 
 /// The two sides of the comma of a `data:` address whose data is base64.
-fn inline(url: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(in crate::dialect) fn inline(url: &[u8]) -> Option<(&[u8], &[u8])> {
     if !url.starts_with(b"data:") {
         return None;
     }
@@ -379,15 +380,21 @@ fn inline(url: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// [`Cursor::object`], compiled once for all who call it here.
-fn object<'a>(cursor: &mut Cursor<'a>, member: &mut dyn FnMut(&mut Cursor<'a>, &Key<'a>) -> Option<()>) -> Option<()> {
+pub(in crate::dialect) fn object<'a>(
+    cursor: &mut Cursor<'a>,
+    member: &mut dyn FnMut(&mut Cursor<'a>, &Key<'a>) -> Option<()>,
+) -> Option<()> {
     cursor.object(member)
 }
 
 /// [`Cursor::array`], compiled once for all who call it here.
-fn array<'a>(cursor: &mut Cursor<'a>, element: &mut dyn FnMut(&mut Cursor<'a>) -> Option<()>) -> Option<()> {
+pub(in crate::dialect) fn array<'a>(
+    cursor: &mut Cursor<'a>,
+    element: &mut dyn FnMut(&mut Cursor<'a>) -> Option<()>,
+) -> Option<()> {
     cursor.array(element)
 }
 
-fn count(bytes: usize) -> u64 {
+pub(in crate::dialect) fn count(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -10,16 +10,17 @@ use crate::units::Tokens;
 /// A cap lowers each field the client gave that is above it, and is added where there is none; the
 /// older field is also added beside the newer one, which providers that want the older may ignore.
 /// Beside a `prediction` the older one is added wherever: OpenAI refuses the newer there.
-/// Embeddings have no output to cap and no stream.
+/// A plain completion knows the older one alone. Embeddings have no output to cap and no stream.
 pub(in crate::dialect) fn splice(envelope: &Envelope, spans: &Spans, body: &[u8], edit: &Edit<'_>) -> Vec<u8> {
     let mut patches = Patches::default();
     if edit.model != envelope.model {
         let model = serde_json::Value::from(edit.model).to_string();
         patches.replace(&spans.model, model);
     }
-    if envelope.endpoint == Endpoint::Chat {
+    if envelope.endpoint.has_output() {
         if let Some(cap) = edit.output_cap {
-            spans.cap_output(cap, envelope.shape.prediction_bytes > 0, &mut patches);
+            let older = envelope.endpoint == Endpoint::Completions || envelope.shape.prediction_bytes > 0;
+            spans.cap_output(cap, older, &mut patches);
         }
         if edit.usage && envelope.stream && !envelope.show_usage {
             spans.ask_usage(body, &mut patches);
@@ -29,14 +30,14 @@ pub(in crate::dialect) fn splice(envelope: &Envelope, spans: &Spans, body: &[u8]
 }
 
 impl Spans {
-    fn cap_output(&self, cap: OutputCap, predicts: bool, patches: &mut Patches) {
+    fn cap_output(&self, cap: OutputCap, older: bool, patches: &mut Patches) {
         let fields = [
             (CapField::MaxTokens, self.max_tokens, &self.max_tokens_at),
             (CapField::MaxCompletionTokens, self.max_completion_tokens, &self.max_completion_tokens_at),
         ];
         let tokens = fields.iter().filter_map(|(_, given, _)| *given).fold(cap.tokens, Tokens::min);
         let uncapped = fields.iter().all(|(_, given, _)| given.is_none());
-        let wanted = if predicts && uncapped { CapField::MaxTokens } else { cap.field };
+        let wanted = if older && uncapped { CapField::MaxTokens } else { cap.field };
         for (field, given, span) in fields {
             let lower = given.is_some_and(|given| given > cap.tokens);
             let add = given.is_none() && field == wanted && (uncapped || field == CapField::MaxTokens);

@@ -83,7 +83,7 @@ impl Usage {
 }
 
 /// The values of these members of `object` as they are written; empty where there is none.
-fn members<'a, const N: usize>(object: &'a [u8], names: [&str; N]) -> [&'a [u8]; N] {
+pub(in crate::dialect) fn members<'a, const N: usize>(object: &'a [u8], names: [&str; N]) -> [&'a [u8]; N] {
     let mut values = [&b""[..]; N];
     // What is no object, or only half of one, has what was found in it.
     let _ = Cursor::new(object).object(|cursor, key| {

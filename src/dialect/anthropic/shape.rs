@@ -1,0 +1,316 @@
+//! What a request is made of, as far as its price depends on it: one walk that builds no values.
+//!
+//! A hard limit on money holds the most that a call can cost, so whatever can cost must be seen here.
+//! What is not understood counts as text, byte for byte, and nothing is ever taken for less.
+//!
+//! | in the request | bounded by | because |
+//! |---|---|---|
+//! | text, thoughts, calls, schemas, names, keys | its bytes | no tokenizer makes more tokens than bytes of UTF-8, and JSON never writes fewer |
+//! | `tools`, a schema for the answer | so many tokens more | the API puts a prompt of its own before them |
+//! | an `image`, inline or by its address | the model's tokens for an image | images are billed by their size in pixels up to a maximum |
+//! | a `document` with a PDF | the model's tokens for a file | its text is packed, its pages are seen as images: bytes say nothing |
+//! | a `document` with text | its bytes | it is text |
+//! | a `ttl` other than minutes | the dearest rate of input | what is kept for an hour is billed at twice the input rate |
+//! | `context_management` that clears | nothing | it only makes the conversation shorter |
+//! | `thinking` | `max_tokens` | thoughts are output, within the cap |
+//!
+//! Without a bound, so that the model's `unbounded_reserve` is held besides, are: every tool that is not the client's own,
+//! what such tools did before, documents by their address and whatever is named by the id of a file, a service at another
+//! price (`speed`, `inference_geo`, `service_tier`), other models (`fallbacks`), and every field of the body, of a message
+//! and every type of block that is not known here.
+//!
+//! Media is taken off the bytes only as the one `data` of the one `source` of a block of one `type`, as in
+//! [OpenAI's dialect](crate::dialect::openai::shape).
+
+use crate::bound::Shape;
+use crate::dialect::names::{field, word};
+use crate::dialect::skim::{Cursor, Key};
+use memchr::memchr;
+
+/// The fields of the body that are walked through.
+const BODY: [&str; 9] = [
+    "system",
+    "messages",
+    "tools",
+    "context_management",
+    "output_config",
+    "output_format",
+    "service_tier",
+    "speed",
+    "inference_geo",
+];
+/// Those that cost nothing but their bytes.
+const PLAIN: [&str; 13] = [
+    "model",
+    "max_tokens",
+    "stream",
+    "metadata",
+    "temperature",
+    "top_p",
+    "top_k",
+    "stop_sequences",
+    "thinking",
+    "tool_choice",
+    "cache_control",
+    "diagnostics",
+    "anthropic_version",
+];
+/// The services that cost no more than the standard one, by their field.
+const STANDARD: [(&str, &[&str]); 3] =
+    [("service_tier", &["auto", "standard_only"]), ("speed", &["standard"]), ("inference_geo", &["global"])];
+/// What may be done to a conversation that only makes it shorter.
+const CLEARS: [&str; 2] = ["clear_tool_uses_20250919", "clear_thinking_20251015"];
+/// The types of block that are known.
+const BLOCKS: [&str; 8] =
+    ["text", "thinking", "redacted_thinking", "tool_use", "tool_result", "search_result", "image", "document"];
+/// The types of source that are known.
+const SOURCES: [&str; 5] = ["base64", "url", "file", "text", "content"];
+
+/// Reads what `body`, a valid JSON object, is made of.
+pub(super) fn read(body: &[u8]) -> Shape {
+    let mut reader = Reader::default();
+    let read = reader.body(&mut Cursor::new(body));
+    let bytes = count(body.len()).saturating_sub(if read.is_some() { reader.media_bytes } else { 0 });
+    Shape { bytes, unbounded: reader.shape.unbounded || read.is_none(), ..reader.shape }
+}
+
+#[derive(Default)]
+struct Reader {
+    shape: Shape,
+    /// The bytes that are certainly media and not text.
+    media_bytes: u64,
+}
+
+/// A block of content, as far as it was read.
+#[derive(Default)]
+struct Block {
+    /// Its type; `None`: it is none of those known here.
+    kind: Option<&'static str>,
+    /// How many types it gives.
+    kinds: u32,
+    /// The type of its source.
+    source: Option<&'static str>,
+    /// How many sources it has that are objects.
+    sources: u32,
+    /// The bytes of the media that is inline.
+    bytes: u64,
+    /// They are those of a PDF.
+    is_pdf: bool,
+    /// Whether something about its source is not known here.
+    strange: bool,
+}
+
+impl Reader {
+    fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        object(cursor, &mut |cursor, key| match field(key.name, &BODY) {
+            Some("system") => self.content(cursor),
+            Some("messages") => self.list(cursor, Self::message),
+            Some("tools") => self.list(cursor, Self::tool),
+            Some("context_management") => self.edits(cursor),
+            Some("output_config" | "output_format") => {
+                self.shape.tools |= !absent(cursor);
+                self.pass(cursor)
+            }
+            Some(service) => {
+                let standard = STANDARD.iter().find(|(name, _)| *name == service).map_or(&[][..], |(_, words)| words);
+                self.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, standard)?;
+                self.pass(cursor)
+            }
+            None if field(key.name, &PLAIN).is_some() => self.pass(cursor),
+            None => self.elsewhere(cursor),
+        })
+    }
+
+    /// Steps over a list whose elements `element` steps over; anything else but nothing has no bound.
+    fn list<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        element: fn(&mut Self, &mut Cursor<'a>) -> Option<()>,
+    ) -> Option<()> {
+        if cursor.peek()? != b'[' {
+            return self.elsewhere(cursor);
+        }
+        array(cursor, &mut |cursor| element(self, cursor))
+    }
+
+    fn message(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if cursor.peek()? != b'{' {
+            return self.elsewhere(cursor);
+        }
+        object(cursor, &mut |cursor, key| match field(key.name, &["content", "role"]) {
+            Some("content") => self.content(cursor),
+            Some(_) => self.pass(cursor),
+            None => self.elsewhere(cursor),
+        })
+    }
+
+    /// Steps over what is said: a text, or blocks.
+    fn content(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        match cursor.peek()? {
+            b'"' => cursor.string().map(drop),
+            b'[' => array(cursor, &mut |cursor| match cursor.peek()? {
+                b'{' => self.block(cursor),
+                _ => self.elsewhere(cursor),
+            }),
+            _ => self.elsewhere(cursor),
+        }
+    }
+
+    fn block(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        let mut block = Block::default();
+        object(cursor, &mut |cursor, key| match field(key.name, &["type", "source", "content"]) {
+            Some("type") => {
+                block.kinds = block.kinds.saturating_add(1);
+                block.kind = match cursor.peek()? {
+                    b'"' => word(cursor.string()?.raw, &BLOCKS),
+                    _ => self.pass(cursor).map(|()| None)?,
+                };
+                Some(())
+            }
+            // That of a search result is the name of what it is from.
+            Some("source") if cursor.peek()? == b'{' => self.source(cursor, &mut block),
+            Some("content") if !absent(cursor) => self.content(cursor),
+            _ => self.pass(cursor),
+        })?;
+        self.add(&block);
+        Some(())
+    }
+
+    /// Adds what `block` can cost.
+    fn add(&mut self, block: &Block) {
+        let many = block.kinds != 1 || block.sources > 1 || block.strange;
+        let (is_image, is_document) = (block.kind == Some("image"), block.kind == Some("document"));
+        let is_text = is_document && matches!(block.source, Some("text" | "content"));
+        let plain = block.kind.is_some() && !is_image && !is_document && block.sources == 0;
+        self.shape.images = self.shape.images.saturating_add(u64::from(is_image));
+        self.shape.files = self.shape.files.saturating_add(u64::from(is_document && !is_text));
+        let bounded = match block.source {
+            Some("base64") => is_image || is_document,
+            Some("url") => is_image,
+            Some("text" | "content") => is_document,
+            _ => plain,
+        };
+        if many || !bounded {
+            self.shape.unbounded = true;
+        } else if block.source == Some("base64") && (is_image || block.is_pdf) {
+            self.media_bytes = self.media_bytes.saturating_add(block.bytes);
+        }
+    }
+
+    /// Steps over `{"type": …}` with its data, its address, its file or its content.
+    fn source(&mut self, cursor: &mut Cursor<'_>, block: &mut Block) -> Option<()> {
+        block.sources = block.sources.saturating_add(1);
+        let (mut kinds, mut datas): (u32, u32) = (0, 0);
+        let (mut is_address, mut is_named) = (false, false);
+        object(cursor, &mut |cursor, key| {
+            match field(key.name, &["type", "data", "content", "media_type", "url", "file_id"]) {
+                Some("type") => {
+                    kinds = kinds.saturating_add(1);
+                    block.source = match cursor.peek()? {
+                        b'"' => word(cursor.string()?.raw, &SOURCES),
+                        _ => self.pass(cursor).map(|()| None)?,
+                    };
+                    Some(())
+                }
+                Some("data") if cursor.peek()? == b'"' => {
+                    datas = datas.saturating_add(1);
+                    let data = cursor.string()?.raw;
+                    // An address is no medium; base64 has no colon.
+                    is_address |= memchr(b':', data.get(..64).unwrap_or(data)).is_some();
+                    // %PDF
+                    (block.bytes, block.is_pdf) = (count(data.len()), data.starts_with(b"JVBER"));
+                    Some(())
+                }
+                Some("content") if !absent(cursor) => self.content(cursor),
+                Some("url" | "file_id") => {
+                    is_named |= !absent(cursor);
+                    self.pass(cursor)
+                }
+                Some(_) => self.pass(cursor),
+                None => {
+                    block.strange |= !absent(cursor);
+                    self.pass(cursor)
+                }
+            }
+        })?;
+        let inline = matches!(block.source, Some("base64" | "text"));
+        let is_address = is_address && block.source == Some("base64");
+        block.strange |= kinds != 1 || datas != u32::from(inline) || is_address || (inline && is_named);
+        Some(())
+    }
+
+    /// Steps over what is done to the conversation first: one that is summed up is read once more.
+    fn edits(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if cursor.peek()? != b'{' {
+            return self.elsewhere(cursor);
+        }
+        object(cursor, &mut |cursor, key| match field(key.name, &["edits"]) {
+            Some(_) => self.list(cursor, |reader, cursor| reader.typed(cursor, &CLEARS, false)),
+            None => self.elsewhere(cursor),
+        })
+    }
+
+    fn tool(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        self.shape.tools = true;
+        self.typed(cursor, &["custom"], true)
+    }
+
+    /// Steps over an object that has no bound unless its one type is among `types`, or, where `may_lack` it, none.
+    fn typed(&mut self, cursor: &mut Cursor<'_>, types: &[&str], may_lack: bool) -> Option<()> {
+        if cursor.peek()? != b'{' {
+            return self.elsewhere(cursor);
+        }
+        let (mut kinds, mut known): (u32, bool) = (0, may_lack);
+        object(cursor, &mut |cursor, key| {
+            if field(key.name, &["type"]).is_some() && !absent(cursor) {
+                (kinds, known) = (kinds.saturating_add(1), is_one_of(cursor, types)?);
+            }
+            self.pass(cursor)
+        })?;
+        self.shape.unbounded |= !known || kinds > 1;
+        Some(())
+    }
+
+    /// Steps over something that has no bound, unless it is nothing.
+    fn elsewhere(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        self.shape.unbounded |= !absent(cursor);
+        self.pass(cursor)
+    }
+
+    /// Steps over any value, however deep, and looks for what counts wherever it stands.
+    fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        cursor.strings(|cursor, text| {
+            if field(text.raw, &["ttl"]).is_some() && cursor.eat(b':') && !absent(cursor) {
+                self.shape.kinds.cache_hour |= !is_one_of(cursor, &["5m"])?;
+            }
+            Some(())
+        })
+    }
+}
+
+/// Whether a string that says one of `words` comes next, in front of which the cursor stays.
+fn is_one_of(cursor: &mut Cursor<'_>, words: &[&str]) -> Option<bool> {
+    Some(cursor.peek()? == b'"' && word(cursor.clone().string()?.raw, words).is_some())
+}
+
+/// Whether `null` or `false` comes next: as good as nothing.
+fn absent(cursor: &mut Cursor<'_>) -> bool {
+    matches!(cursor.peek(), Some(b'n' | b'f'))
+}
+
+/// [`Cursor::object`], compiled once for all who call it here.
+fn object<'a>(cursor: &mut Cursor<'a>, member: &mut dyn FnMut(&mut Cursor<'a>, &Key<'a>) -> Option<()>) -> Option<()> {
+    cursor.object(member)
+}
+
+/// [`Cursor::array`], compiled once for all who call it here.
+fn array<'a>(cursor: &mut Cursor<'a>, element: &mut dyn FnMut(&mut Cursor<'a>) -> Option<()>) -> Option<()> {
+    cursor.array(element)
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

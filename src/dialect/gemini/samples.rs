@@ -1,0 +1,14 @@
+//! The fixtures that tell one scenario in this dialect.
+
+use serde_json::Value;
+
+/// The fixture `case` of `kind`: `request.json`, `answer.json` or `sse`.
+pub(super) fn fixture(case: &str, kind: &str) -> String {
+    let root = env!("CARGO_MANIFEST_DIR");
+    std::fs::read_to_string(format!("{root}/tests/fixtures/chat/gemini/{case}.{kind}")).unwrap()
+}
+
+/// The same as JSON.
+pub(super) fn fixture_json(case: &str, kind: &str) -> Value {
+    serde_json::from_str(&fixture(case, kind)).unwrap()
+}

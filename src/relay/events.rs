@@ -1,0 +1,117 @@
+//! A stream of any other dialect: read as events, which are metered and, for a client of another dialect, written anew.
+
+use super::{Fate, Phase, State, Stop};
+use crate::aws::eventstream::{Broken, Messages};
+use crate::chat::{Event, Fault, Finish};
+use crate::dialect::openai::chunk::estimate;
+use crate::dialect::{Dialect, Endpoint, Reader, Stamp, Writer};
+use crate::sse::Frame;
+use serde_json::Value;
+
+/// What is known of such a stream besides its [`State`].
+#[derive(Debug)]
+pub(super) struct Events {
+    reader: Reader,
+    writer: Writer,
+    /// The client speaks the provider's dialect: frames pass as they are, and the writer is heard only where the stream is
+    /// ended in its place.
+    same: bool,
+    read: Vec<Event>,
+    /// What cuts a stream that is no text.
+    messages: Option<Messages>,
+}
+
+impl Events {
+    pub(super) fn new(from: Dialect, to: Endpoint, stamp: &Stamp<'_>, show_usage: bool) -> Self {
+        let (reader, writer) = (Reader::new(from), Writer::new(to, stamp, show_usage));
+        let messages = (from == Dialect::Converse).then(Messages::default);
+        Self { reader, writer, same: from == to.dialect(), read: Vec::new(), messages }
+    }
+
+    /// Whether the stream is no text.
+    pub(super) const fn is_binary(&self) -> bool {
+        self.messages.is_some()
+    }
+
+    /// What the next whole message of such a stream in `rest` is to the client.
+    pub(super) fn next_message(&mut self, rest: &mut &[u8], state: &mut State) -> Result<Option<Vec<u8>>, Broken> {
+        let Some(messages) = &mut self.messages else { return Ok(None) };
+        let Some(message) = messages.next(rest)? else { return Ok(None) };
+        self.reader.read(Some(message.name().as_bytes()), message.payload(), &mut self.read);
+        Ok(Some(self.write(state)))
+    }
+
+    pub(super) fn read(&mut self, frame: Frame<'_>, state: &mut State) -> Fate {
+        // Comments keep connections alive in every dialect.
+        let Some(data) = frame.data() else {
+            return Fate::Pass;
+        };
+        self.reader.read(frame.event(), &data, &mut self.read);
+        let bytes = self.write(state);
+        if self.same { Fate::Pass } else { Fate::Replace(bytes) }
+    }
+
+    /// Ends every choice that was begun at its length.
+    pub(super) fn stop(&mut self, stop: &Stop, state: &mut State) -> Vec<u8> {
+        state.choices |= u128::from(state.choices == 0);
+        self.read.extend(state.open().map(|choice| Event::Finish { choice, finish: Finish::Length }));
+        let (usage, _) = stop.reckoning.settle(state.known);
+        self.read.extend([Event::Usage(usage), Event::End]);
+        self.write(state)
+    }
+
+    /// The provider closed the stream: some dialects have no other end.
+    pub(super) fn close(&mut self, state: &mut State) -> Vec<u8> {
+        self.reader.finish(&mut self.read);
+        let bytes = self.write(state);
+        if self.same { Vec::new() } else { bytes }
+    }
+
+    pub(super) fn fault(&mut self, message: &str, code: &str) -> Vec<u8> {
+        let fault = Fault {
+            message: message.to_owned(),
+            kind: Some("server_error".to_owned()),
+            code: Some(code.to_owned()),
+            param: None,
+        };
+        let mut bytes = Vec::new();
+        self.writer.write(&Event::Fault(fault), &mut bytes);
+        bytes
+    }
+
+    /// Meters what was read, and writes it for the client.
+    fn write(&mut self, state: &mut State) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for event in self.read.drain(..) {
+            if state.phase != Phase::Running {
+                break;
+            }
+            meter(&event, state);
+            self.writer.write(&event, &mut bytes);
+        }
+        bytes
+    }
+}
+
+/// Whether all the data of `frame` is there.
+pub(super) fn is_readable(frame: Frame<'_>) -> bool {
+    frame.data().is_some_and(|data| data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<Value>(&data).is_ok())
+}
+
+fn meter(event: &Event, state: &mut State) {
+    match event {
+        Event::Text { choice, text }
+        | Event::Thought { choice, text }
+        | Event::Refusal { choice, text }
+        | Event::Arguments { choice, text, .. } => {
+            state.begun(*choice);
+            state.count(estimate(text.len()));
+        }
+        Event::ToolCall { choice, .. } => state.begun(*choice),
+        Event::Finish { choice, .. } => state.ended(*choice),
+        Event::Usage(usage) => state.used(*usage),
+        Event::End => state.phase = Phase::Whole,
+        Event::Fault(_) => state.phase = Phase::Broken,
+        Event::Begin(_) | Event::Signature { .. } | Event::Citation { .. } | Event::Logprobs { .. } | Event::Ping => {}
+    }
+}

@@ -1,0 +1,283 @@
+//! A call between two dialects: the request that a target is sent, and the answer that the client is given.
+//!
+//! A call whose provider speaks the client's dialect is spliced; only one that asks for what its target is known to lack is
+//! read even then. What the target cannot do is refused by the path where the client said it, or, where the model's row
+//! says so, left out and told. Hints, which no answer depends on, are always left out and told.
+
+use crate::chat::{Answer, Event, Fault, Feature, Features, Request, Used};
+use crate::dialect::openai::count::count_answer;
+use crate::dialect::openai::usage::read_answer;
+use crate::dialect::{BadRequest, CapField, Dialect, Edit, Endpoint, Envelope, Stamp, Writer, converse, gemini};
+use crate::reckon::Known;
+use crate::units::Tokens;
+use serde_json::{Map, Value, json};
+
+/// What a target can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// What its provider speaks, the preferred first.
+    pub dialects: &'a [Dialect],
+    /// What it lacks besides.
+    pub lacks: Features,
+    /// What is not to be put into a request that is translated, though its dialect can say it.
+    pub refuses: Features,
+    /// What it cannot do is left out instead of refused.
+    pub drop_unsupported: bool,
+    /// What is changed for it.
+    pub edit: Edit<'a>,
+    /// The field that an OpenAI-style provider takes for its cap.
+    pub cap_field: CapField,
+    /// The most that the model answers, where that is known.
+    pub max_output: Option<Tokens>,
+}
+
+/// A request, ready for its target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What it is written in.
+    pub dialect: Dialect,
+    /// Its path, after the provider's base URL.
+    pub path: String,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// The paths of what was left out, in the client's words.
+    pub dropped: Vec<String>,
+    /// The client wants vectors in base64, which its provider does not write.
+    pub base64: bool,
+}
+
+/// Why a target cannot be sent a request. Another may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unable {
+    /// The request is not what its dialect takes.
+    Bad(BadRequest),
+    /// The target cannot do this, which stands at `path`.
+    Lacks {
+        /// What it cannot do.
+        feature: Feature,
+        /// Where the client asks for it.
+        path: String,
+    },
+    /// The target has nothing like the endpoint.
+    NoEndpoint,
+}
+
+/// The request that `target` is sent for the client's `body`, from which `envelope` was read.
+///
+/// # Errors
+/// Why it cannot be sent.
+pub fn request(envelope: &Envelope, body: &[u8], target: &Target<'_>) -> Result<Outgoing, Unable> {
+    let (own, model) = (envelope.endpoint.dialect(), target.edit.model);
+    let same = target.dialects.contains(&own);
+    if same && target.lacks.is_empty() {
+        return Ok(spliced(envelope, body, target));
+    }
+    let dialect = if same { own } else { target.dialects.first().copied().unwrap_or(own) };
+    let path = path(dialect, envelope.endpoint, model, envelope.stream).ok_or(Unable::NoEndpoint)?;
+    let value: Value = serde_json::from_slice(body).unwrap_or_default();
+    let Some(read) = envelope.endpoint.read_request(&value) else {
+        return vectors(envelope, body, &value, target, (dialect, path));
+    };
+    let (mut request, used) = read.map_err(Unable::Bad)?;
+    if same && !used.iter().any(|(feature, _)| target.lacks.has(feature)) {
+        return Ok(spliced(envelope, body, target));
+    }
+    let dropped = leave_out(&mut request, &used, dialect, target)?;
+    request.model = model.to_owned();
+    request.stream = envelope.stream;
+    let cap = target.edit.output_cap.map(|cap| cap.tokens);
+    request.output_cap = [cap, request.output_cap].into_iter().flatten().min();
+    if dialect == Dialect::Anthropic {
+        // It has no default of its own.
+        request.output_cap = request.output_cap.or(target.max_output);
+    }
+    let mut written = dialect.write_request(&request, target.cap_field);
+    if envelope.endpoint.counts() {
+        written = count_request(dialect, model, written);
+    }
+    Ok(Outgoing { dialect, path, body: written.to_string().into_bytes(), dropped, base64: false })
+}
+
+fn spliced(envelope: &Envelope, body: &[u8], target: &Target<'_>) -> Outgoing {
+    let dialect = envelope.endpoint.dialect();
+    let path = path(dialect, envelope.endpoint, target.edit.model, envelope.stream).unwrap_or_default();
+    Outgoing { dialect, path, body: envelope.splice(body, &target.edit), dropped: Vec::new(), base64: false }
+}
+
+/// Takes out of `request` what the target cannot do, and what was said in no word that both dialects have; the paths of that.
+fn leave_out(request: &mut Request, used: &Used, dialect: Dialect, target: &Target<'_>) -> Result<Vec<String>, Unable> {
+    let cannot = Features::of(dialect.cannot()).and(target.lacks).and(target.refuses);
+    let cannot = cannot.with(Feature::Foreign).with(Feature::Hint);
+    let mut dropped = Vec::new();
+    for (feature, path) in used.iter().filter(|(feature, _)| cannot.has(*feature)) {
+        if !feature.is_hint() && !target.drop_unsupported {
+            return Err(Unable::Lacks { feature, path: path.to_owned() });
+        }
+        request.drop_feature(feature);
+        dropped.push(path.to_owned());
+    }
+    Ok(dropped)
+}
+
+/// The path of `endpoint` at a provider that speaks `dialect`; `None`: it has nothing like it.
+fn path(dialect: Dialect, endpoint: Endpoint, model: &str, stream: bool) -> Option<String> {
+    use Endpoint::{Embed, EmbedBatch, Embeddings};
+    let vectors = matches!(endpoint, Embeddings | Embed | EmbedBatch);
+    let path = match dialect {
+        Dialect::OpenAi if endpoint == Endpoint::Completions => "/completions".to_owned(),
+        Dialect::OpenAi if vectors => "/embeddings".to_owned(),
+        Dialect::OpenAi if !endpoint.counts() => "/chat/completions".to_owned(),
+        Dialect::Responses if endpoint.counts() => "/responses/input_tokens".to_owned(),
+        Dialect::Responses if !vectors => "/responses".to_owned(),
+        Dialect::Anthropic if endpoint.counts() => "/messages/count_tokens".to_owned(),
+        Dialect::Anthropic if !vectors => "/messages".to_owned(),
+        Dialect::Gemini => format!("/models/{}{}", encoded(model), gemini_method(endpoint, stream)),
+        Dialect::Converse if !vectors && !endpoint.counts() => converse::path(model, stream),
+        _ => return None,
+    };
+    Some(path)
+}
+
+fn gemini_method(endpoint: Endpoint, stream: bool) -> &'static str {
+    match endpoint {
+        Endpoint::Embed => ":embedContent",
+        Endpoint::Embeddings | Endpoint::EmbedBatch => ":batchEmbedContents",
+        endpoint if endpoint.counts() => ":countTokens",
+        _ if stream => ":streamGenerateContent?alt=sse",
+        _ => ":generateContent",
+    }
+}
+
+/// A part of a path, with all escaped that could end it.
+fn encoded(part: &str) -> String {
+    let mut text = String::with_capacity(part.len());
+    for byte in part.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+/// What is asked of a dialect that is to count the tokens of a request.
+fn count_request(dialect: Dialect, model: &str, mut request: Value) -> Value {
+    if let Some(fields) = request.as_object_mut() {
+        if dialect == Dialect::Gemini {
+            fields.insert("model".to_owned(), format!("models/{model}").into());
+        }
+        for name in ["max_tokens", "max_output_tokens", "stream", "temperature", "top_p", "top_k", "store"] {
+            fields.shift_remove(name);
+        }
+    }
+    // What Gemini counts whole stands in a field of its own.
+    if dialect == Dialect::Gemini { json!({"generateContentRequest": request}) } else { request }
+}
+
+/// A request for vectors in another dialect.
+fn vectors(
+    envelope: &Envelope,
+    body: &[u8],
+    value: &Value,
+    target: &Target<'_>,
+    (dialect, path): (Dialect, String),
+) -> Result<Outgoing, Unable> {
+    let own = envelope.endpoint.dialect();
+    if dialect == own {
+        return Ok(spliced(envelope, body, target));
+    }
+    let model = target.edit.model;
+    let written = match (own, dialect) {
+        (Dialect::OpenAi, Dialect::Gemini) => gemini::embeddings::request_from_openai(value, model),
+        (Dialect::Gemini, Dialect::OpenAi) => gemini::embeddings::request_to_openai(value, model),
+        _ => return Err(Unable::NoEndpoint),
+    };
+    let written = written.map_err(Unable::Bad)?;
+    let base64 = gemini::embeddings::wants_base64(value);
+    Ok(Outgoing { dialect, path, body: written.to_string().into_bytes(), dropped: Vec::new(), base64 })
+}
+
+/// A provider's whole answer, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What it used.
+    pub known: Known,
+    /// The body for the client, where it is not the provider's own.
+    pub body: Option<Vec<u8>>,
+}
+
+/// What a provider's whole answer in the dialect `from` is to a client of `endpoint`; `None`: it is not whole.
+/// `base64`: vectors are to be in it.
+pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>, base64: bool) -> Option<Told> {
+    use Endpoint::{Embed, EmbedBatch, Embeddings};
+    let same = from == endpoint.dialect();
+    if same && from == Dialect::OpenAi {
+        let usage = read_answer(body).ok()?;
+        let counted = if endpoint.has_output() { count_answer(body) } else { Tokens::ZERO };
+        return Some(Told { known: Known { usage, counted, since: Tokens::ZERO }, body: None });
+    }
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let write = |value: Value| (!same).then(|| value.to_string().into_bytes());
+    if matches!(endpoint, Embeddings | Embed | EmbedBatch) {
+        let usage =
+            if from == Dialect::Gemini { gemini::embeddings::read_usage(&value) } else { read_answer(body).ok()? };
+        let known = Known { usage, ..Known::default() };
+        if same {
+            return Some(Told { known, body: None });
+        }
+        let written = match endpoint {
+            Embeddings => gemini::embeddings::answer_to_openai(&value, stamp.model, base64),
+            _ => gemini::embeddings::answer_from_openai(&value, endpoint == EmbedBatch),
+        };
+        return Some(Told { known, body: write(written?) });
+    }
+    if endpoint.counts() {
+        let tokens = ["input_tokens", "totalTokens"].into_iter().find_map(|name| value.get(name)?.as_u64())?;
+        let name = if endpoint == Endpoint::GenerateCount { "totalTokens" } else { "input_tokens" };
+        let known = Known { usage: Some(crate::chat::Usage::default()), ..Known::default() };
+        return Some(Told { known, body: write(json!({name: tokens})) });
+    }
+    let answer = from.read_answer(&value)?;
+    Some(Told { known: known(&answer), body: write(endpoint.write_answer(&answer, stamp)) })
+}
+
+/// [`answer`] as the stream that the client asked for, where its provider answered whole all the same.
+pub fn streamed(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>, show_usage: bool) -> Option<Told> {
+    let answer = from.read_answer(&serde_json::from_slice(body).ok()?)?;
+    let (mut writer, mut bytes) = (Writer::new(endpoint, stamp, show_usage), Vec::new());
+    answer.events().iter().for_each(|event| writer.write(event, &mut bytes));
+    Some(Told { known: known(&answer), body: Some(bytes) })
+}
+
+/// What a whole answer used: by its own word, and by what it says, a token for four bytes.
+fn known(answer: &Answer) -> Known {
+    let said = answer.events().into_iter().map(|event| match event {
+        Event::Text { text, .. }
+        | Event::Thought { text, .. }
+        | Event::Refusal { text, .. }
+        | Event::Arguments { text, .. } => text.len(),
+        Event::ToolCall { name, .. } => name.len(),
+        _ => 0,
+    });
+    let bytes = said.fold(0, usize::saturating_add);
+    let counted = Tokens::new(u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX));
+    Known { usage: answer.usage, counted, since: Tokens::ZERO }
+}
+
+/// A provider's error in the dialect `from`, for a client of `endpoint`; `None`: it is to be passed on as it is.
+pub fn fault(from: Dialect, endpoint: Endpoint, status: u16, body: &[u8], id: &str) -> Option<Vec<u8>> {
+    let to = endpoint.dialect();
+    if from == to {
+        return None;
+    }
+    let fault = match serde_json::from_slice(body) {
+        Ok(value) => from.read_fault(&value),
+        Err(_) => Fault { message: String::from_utf8_lossy(body).chars().take(2_000).collect(), ..Fault::default() },
+    };
+    Some(to.write_fault(status, &fault, Map::new(), id).to_string().into_bytes())
+}
+
+#[cfg(test)]
+#[path = "translate/tests.rs"]
+mod tests;
