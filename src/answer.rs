@@ -1,5 +1,6 @@
 //! What a provider's answer is worth, by its head; and the head of the answer that a client gets.
 
+use crate::dialect::Dialect;
 use crate::gauge::Gauges;
 use crate::health::Outcome;
 use crate::refusal::Refusal;
@@ -10,6 +11,11 @@ mod limits;
 
 /// The most of a provider's own "not now" that is believed.
 const RETRY_AFTER_MAX: Millis = Millis::from_secs(3_600);
+
+/// The content types of streams.
+const STREAMS: [&str; 2] = ["text/event-stream", "application/vnd.amazon.eventstream"];
+/// The most bytes of a text in a header.
+const TOLD_BYTES_MAX: usize = 1_024;
 
 /// What the head of a provider's answer says.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +35,7 @@ pub fn judge(status: u16, lines: &str, streams: bool) -> Verdict {
     let (content_type, retry_after, retry_after_ms) = (line(), line(), line());
     let wait = retry_wait(retry_after, retry_after_ms);
     match status {
-        200 if streams && content_type.starts_with("text/event-stream") => Verdict::Stream,
+        200 if streams && STREAMS.iter().any(|kind| content_type.starts_with(kind)) => Verdict::Stream,
         429 => Verdict::Failed(Outcome::Busy(wait), Refusal::provider_failed(status, wait)),
         // 402 is the operator's balance at the provider, 408 the provider's own patience.
         402 | 408 => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(502, wait)),
@@ -48,22 +54,52 @@ fn retry_wait(seconds: &str, millis: &str) -> Option<Millis> {
     millis.or_else(seconds).map(|wait| wait.min(RETRY_AFTER_MAX))
 }
 
-/// The headers of an answer, as lines that alternate names and values.
-///
-/// `cap`: the output cap that was set in place of what the client asked for; `gauges`: the limits that cover the call, as
+/// What an answer's head tells of its call.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// Who answered.
+    pub target: Option<&'a str>,
+    /// The output cap that was set in place of what the client asked for.
+    pub cap: Option<Tokens>,
+    /// The paths of what the target could not be told.
+    pub dropped: &'a [String],
+}
+
+impl Told<'_> {
+    /// Nothing of a call.
+    pub const fn nothing(dialect: Dialect) -> Self {
+        Self { dialect, target: None, cap: None, dropped: &[] }
+    }
+}
+
+/// The headers of an answer, as lines that alternate names and values. `gauges`: the limits that cover the call, as
 /// they stood when it was decided.
-pub fn headers(id: &str, content_type: &str, target: Option<&str>, cap: Option<Tokens>, gauges: &Gauges) -> String {
+pub fn headers(id: &str, content_type: &str, told: &Told<'_>, gauges: &Gauges) -> String {
     let mut lines = format!("content-type\n{content_type}\nx-request-id\n{id}");
+    let Told { dialect, target, cap, dropped } = *told;
+    if dialect == Dialect::Anthropic {
+        let _ = write!(lines, "\nrequest-id\n{id}");
+    }
     // Writing to a text cannot fail.
     if let Some(target) = target {
-        let shown = |letter: char| if letter.is_ascii() { letter } else { '?' };
-        let _ = write!(lines, "\nx-tollgate-target\n{}", target.chars().map(shown).collect::<String>());
+        let _ = write!(lines, "\nx-tollgate-target\n{}", printable(target, TOLD_BYTES_MAX));
     }
     if let Some(cap) = cap {
         let _ = write!(lines, "\nx-tollgate-output-cap\n{cap}");
     }
-    limits::write(&mut lines, gauges);
+    if !dropped.is_empty() {
+        let _ = write!(lines, "\nx-tollgate-dropped\n{}", printable(&dropped.join(", "), TOLD_BYTES_MAX));
+    }
+    limits::write(&mut lines, dialect, gauges);
     lines
+}
+
+/// A text as a header can carry it.
+fn printable(text: &str, bytes_max: usize) -> String {
+    let shown = |letter: char| if matches!(letter, ' '..='~') { letter } else { '?' };
+    text.chars().take(bytes_max).map(shown).collect()
 }
 
 #[cfg(test)]

@@ -4,18 +4,20 @@
 //! that covers it. Where there is none, or none yet, its provider's list of [`crate::price_list`]
 //! counts. All of that is looked up when the document is read; a call only picks what holds at its time.
 
-use crate::dialect::CapField;
+use crate::chat::{Feature, Features};
+use crate::dialect::Dialect;
 use crate::fields::{Field, Invalid};
 use crate::price::Price;
-use crate::price_list::{self, List};
+use crate::price_list;
 use crate::tariff::{Dated, Tariff};
 use crate::units::{Millis, NanoUsd, Rate, Tokens};
-use crate::window::parse_seconds;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use url::Url;
 
 mod prices;
+mod provider;
+
+pub use provider::{Auth, BUILT_IN, MODEL_PLACE, OWN_SECRETS, Provider};
 
 /// The document of version 0, which ships with Tollgate: what OpenAI and Anthropic offer.
 ///
@@ -29,7 +31,6 @@ const MODELS_MAX: usize = 2_000;
 const PRICES_MAX: usize = 4_000;
 const TARGETS_MAX: usize = 8;
 const NAME_BYTES_MAX: usize = 256;
-const TIMEOUT_DEFAULT: Millis = Millis::from_secs(120);
 /// What a call is reckoned to answer at most where neither the client nor the catalog says.
 const OUTPUT_DEFAULT: Tokens = Tokens::new(16_384);
 /// What an image is reckoned at where the catalog does not say.
@@ -37,10 +38,7 @@ const IMAGE_DEFAULT: Tokens = Tokens::new(6_000);
 /// What a file is reckoned at where the catalog does not say.
 const FILE_DEFAULT: Tokens = Tokens::new(100_000);
 /// What is held for a call whose size does not bound it, where the catalog does not say: 10 cents.
-const UNBOUNDED_DEFAULT: NanoUsd = NanoUsd::new(100_000_000);
-
-/// The secrets that are Tollgate's own: no provider may ever be sent one.
-pub const OWN_SECRETS: [&str; 3] = ["API_KEYS_SECRET", "API_KEYS_SECRET_PREVIOUS", "ADMIN_TOKEN"];
+pub const UNBOUNDED_DEFAULT: NanoUsd = NanoUsd::new(100_000_000);
 
 /// Which providers there are, which models clients may name, and what tokens cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +53,8 @@ pub struct Catalog {
     pub prices: BTreeMap<String, Tariff>,
     /// What a target without a price costs, where a policy asks for it.
     pub default_price: Option<Tariff>,
+    /// Where native calls go that name no provider, where the document says so.
+    pub default_provider: Option<String>,
     /// What each target costs.
     priced: BTreeMap<Target, Priced>,
 }
@@ -66,21 +66,6 @@ struct Priced {
     own: Option<Tariff>,
     /// By its provider's list.
     listed: Option<Tariff>,
-}
-
-/// A service that answers calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Provider {
-    /// What paths are put behind: no `/` at its end.
-    pub base_url: String,
-    /// The name of the secret that is sent as a bearer token; `None`: none is sent.
-    pub secret: Option<String>,
-    /// The field that carries an output cap which the client did not set itself.
-    pub output_cap: CapField,
-    /// How long a whole answer may take, and the first byte of a stream.
-    pub timeout: Millis,
-    /// The list that has the prices which the document has not.
-    pub price_list: Option<List>,
 }
 
 /// A model as clients name it.
@@ -98,6 +83,8 @@ pub struct Model {
     pub file_tokens: Tokens,
     /// What is held for a call whose size does not bound it.
     pub unbounded_reserve: NanoUsd,
+    /// What a target cannot do is left out of its request and named, instead of refused.
+    pub drop_unsupported: bool,
 }
 
 impl Model {
@@ -114,6 +101,8 @@ pub struct Target {
     pub provider: String,
     /// The model's name at that provider.
     pub model: String,
+    /// What it cannot do, besides what its provider's dialect cannot say.
+    pub lacks: Features,
 }
 
 impl Target {
@@ -134,7 +123,7 @@ impl Catalog {
         let mut catalog = Self { version, ..Self::default() };
         for (name, field) in fields.required("providers")?.entries(PROVIDERS_MAX)? {
             check_name(name, &field, false)?;
-            catalog.providers.insert(name.to_owned(), read_provider(name, &field)?);
+            catalog.providers.insert(name.to_owned(), provider::read(name, &field)?);
         }
         for (name, field) in fields.required("models")?.entries(MODELS_MAX)? {
             check_name(name, &field, true)?;
@@ -151,6 +140,13 @@ impl Catalog {
         }
         catalog.default_price =
             fields.optional("default_price").map(|field| prices::read_tariff(&field)).transpose()?;
+        if let Some(field) = fields.optional("default_provider") {
+            let name = field.text(NAME_BYTES_MAX)?;
+            if !catalog.providers.contains_key(name) {
+                return Err(field.invalid(format!("{name:?} is not among this catalog's providers")));
+            }
+            catalog.default_provider = Some(name.to_owned());
+        }
         fields.finish()?;
         catalog.look_up();
         Ok(catalog)
@@ -186,9 +182,35 @@ impl Catalog {
         Some(sourced(dated, &format!("default:{}", self.version)))
     }
 
+    /// What the document says that `name` costs at `now`, and where that is written. A name is `provider/model`, or
+    /// `provider/path` of a native call.
+    pub fn own_price(&self, name: &str, now: Millis) -> Option<(Price, String)> {
+        Some(sourced(own_price(&self.prices, name)?.at(now)?, &format!("catalog:{}", self.version)))
+    }
+
+    /// What any `model` of a provider costs at `now`, one of no target too, and where that is written.
+    pub fn model_price(&self, provider: &str, model: &str, now: Millis) -> Option<(Price, String)> {
+        self.own_price(&format!("{provider}/{model}"), now).or_else(|| {
+            let listed = self.providers.get(provider)?.price_list?.find(model)?;
+            Some(sourced(listed.tariff.at(now)?, price_list::SOURCE))
+        })
+    }
+
+    /// The provider of a native call: the one that is `wanted`, else the one that the document names for it, else `openai`, else
+    /// the first that speaks its dialect.
+    pub fn native(&self, wanted: Option<&str>) -> Option<(&str, &Provider)> {
+        let named = |name: &str| self.providers.get_key_value(name);
+        let speaks = |(_, provider): &(&String, &Provider)| provider.dialects.contains(&Dialect::OpenAi);
+        let found = match wanted.or(self.default_provider.as_deref()) {
+            Some(name) => named(name),
+            None => named("openai").or_else(|| self.providers.iter().find(speaks)),
+        };
+        found.map(|(name, provider)| (name.as_str(), provider))
+    }
+
     /// The secrets that the catalog's providers need.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.providers.iter().filter_map(|(name, provider)| Some((name.as_str(), provider.secret.as_deref()?)))
+        self.providers.iter().flat_map(|(name, provider)| provider.secrets().map(|secret| (name.as_str(), secret)))
     }
 }
 
@@ -219,88 +241,6 @@ fn check_name(name: &str, field: &Field<'_>, slash: bool) -> Result<(), Invalid>
     Ok(())
 }
 
-fn read_provider(name: &str, field: &Field<'_>) -> Result<Provider, Invalid> {
-    let mut fields = field.fields()?;
-    let dialect = fields.required("dialect")?;
-    if dialect.value() != "openai" {
-        return Err(dialect.invalid(format!("must be \"openai\"; got {}", dialect.value())));
-    }
-    let url = fields.required("base_url")?;
-    let base = read_base_url(&url)?;
-    let secret = match fields.optional("auth") {
-        None => None,
-        Some(auth) => {
-            let mut auth = auth.fields()?;
-            let secret = read_secret_name(&auth.required("bearer")?)?;
-            auth.finish()?;
-            Some(secret)
-        }
-    };
-    let output_cap = match fields.optional("output_cap") {
-        // OpenAI's reasoning models take no other; most compatible servers know only the older one.
-        None if base.host_str() == Some("api.openai.com") => CapField::MaxCompletionTokens,
-        None => CapField::MaxTokens,
-        Some(field) => CapField::parse(field.text(32)?)
-            .ok_or_else(|| field.invalid("must be \"max_tokens\" or \"max_completion_tokens\""))?,
-    };
-    let timeout = match fields.optional("timeout") {
-        None => TIMEOUT_DEFAULT,
-        Some(field) => {
-            let seconds = parse_seconds(field.text(16)?).filter(|seconds| (1..=600).contains(seconds));
-            Millis::from_secs(seconds.ok_or_else(|| field.invalid("must be a time from 1s to 10m, such as \"30s\""))?)
-        }
-    };
-    let base_url = base.as_str().trim_end_matches('/').to_owned();
-    let price_list = match fields.optional("price_list") {
-        None => List::at(&base_url).or_else(|| List::named(name)),
-        Some(field) => read_price_list(&field)?,
-    };
-    fields.finish()?;
-    Ok(Provider { base_url, secret, output_cap, timeout, price_list })
-}
-
-fn read_price_list(field: &Field<'_>) -> Result<Option<List>, Invalid> {
-    let name = field.text(64)?;
-    if name == "none" {
-        return Ok(None);
-    }
-    List::named(name).map(Some).ok_or_else(|| {
-        // Not all: the eleven of one router would fill the screen.
-        let names = price_list::lists().map(|list| list.name).filter(|name| !name.starts_with("huggingface_"));
-        let names = names.collect::<Vec<_>>().join(", ");
-        field.invalid(format!("must be \"none\" or a list that is built in: {names}, huggingface_…; got {name:?}"))
-    })
-}
-
-fn read_base_url(field: &Field<'_>) -> Result<Url, Invalid> {
-    let text = field.text(512)?;
-    let wrong = || {
-        field.invalid(format!("must be an http or https address such as \"https://api.openai.com/v1\"; got {text:?}"))
-    };
-    let url = Url::parse(text).map_err(|_| wrong())?;
-    let bare =
-        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    if !bare {
-        return Err(field.invalid(
-            "must hold no user, password, query or fragment; put keys into a secret and name it in \"auth\"",
-        ));
-    }
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() { Err(wrong()) } else { Ok(url) }
-}
-
-fn read_secret_name(field: &Field<'_>) -> Result<String, Invalid> {
-    let name = field.text(64)?;
-    let plain = name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
-    if !plain || name.starts_with(|first: char| first.is_ascii_digit()) {
-        // The value is not shown: it may be a key that was put here by mistake.
-        return Err(field.invalid("must be the name of a secret, such as \"OPENAI_API_KEY\", never the key itself"));
-    }
-    if OWN_SECRETS.contains(&name) {
-        return Err(field.invalid(format!("{name} is Tollgate's own secret and is never sent to a provider")));
-    }
-    Ok(name.to_owned())
-}
-
 fn read_model(field: &Field<'_>, providers: &BTreeMap<String, Provider>) -> Result<Model, Invalid> {
     let mut fields = field.fields()?;
     let list = fields.required("targets")?;
@@ -313,12 +253,13 @@ fn read_model(field: &Field<'_>, providers: &BTreeMap<String, Provider>) -> Resu
         if model.contains(char::is_control) {
             return Err(field.invalid("must hold no control characters"));
         }
+        let lacks = read_features(parts.optional("lacks"))?;
         parts.finish()?;
         let name = provider.text(NAME_BYTES_MAX)?;
         if !providers.contains_key(name) {
             return Err(provider.invalid(format!("{name:?} is not among this catalog's providers")));
         }
-        targets.push(Target { provider: name.to_owned(), model });
+        targets.push(Target { provider: name.to_owned(), model, lacks });
     }
     if targets.is_empty() {
         return Err(list.invalid("must name at least one target"));
@@ -333,8 +274,20 @@ fn read_model(field: &Field<'_>, providers: &BTreeMap<String, Provider>) -> Resu
         None => UNBOUNDED_DEFAULT,
         Some(field) => field.dollars()?,
     };
+    let drop_unsupported = fields.optional("drop_unsupported").map_or(Ok(false), |field| field.boolean())?;
     fields.finish()?;
-    Ok(Model { targets, max_output, max_input, image_tokens, file_tokens, unbounded_reserve })
+    Ok(Model { targets, max_output, max_input, image_tokens, file_tokens, unbounded_reserve, drop_unsupported })
+}
+
+fn read_features(field: Option<Field<'_>>) -> Result<Features, Invalid> {
+    let Some(field) = field else { return Ok(Features::default()) };
+    field.list(Feature::ALL.len())?.into_iter().try_fold(Features::default(), |features, field| {
+        let name = field.text(32)?;
+        Feature::named(name).map(|feature| features.with(feature)).ok_or_else(|| {
+            let names = Feature::ALL.iter().map(|feature| feature.name()).collect::<Vec<_>>().join(", ");
+            field.invalid(format!("must be one of {names}; got {name:?}"))
+        })
+    })
 }
 
 #[cfg(test)]

@@ -3,44 +3,146 @@
 //! A body whose provider speaks its client's dialect is read only as far as a limit or a price needs, and changed
 //! only where it must be. Any other is read into [`crate::chat`] and written from it.
 
+use serde::{Deserialize, Serialize};
+
 mod envelope;
 mod splice;
+mod table;
+pub mod models;
+mod members;
 pub mod openai;
+pub mod responses;
+pub mod anthropic;
+pub mod gemini;
+pub mod converse;
 
 pub(crate) mod names;
 pub(crate) mod skim;
 
 pub use envelope::{BadRequest, CHOICES_MAX, Envelope, MODEL_BYTES_MAX};
 pub use splice::{CapField, Edit, OutputCap};
+pub use table::{Reader, Writer};
+
+/// A wire format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// OpenAI's chat completions, and what goes with them: completions, embeddings.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// OpenAI's Responses.
+    Responses,
+    /// Anthropic's Messages.
+    Anthropic,
+    /// Google's Gemini.
+    Gemini,
+    /// Amazon Bedrock's Converse, which only providers speak.
+    Converse,
+}
+
+/// What an answer is stamped with where its provider does not say.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    /// The answer's id.
+    pub id: &'a str,
+    /// When it was begun, in seconds since 1970.
+    pub created: u64,
+    /// The model that gives it.
+    pub model: &'a str,
+}
 
 /// What a client can call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// An answer to a conversation, whole or streamed.
+    /// OpenAI: an answer to a conversation.
     Chat,
-    /// Vectors for texts.
+    /// OpenAI: the rest of a text, the older way.
+    Completions,
+    /// OpenAI: vectors for texts.
     Embeddings,
+    /// OpenAI: an answer, by the newer interface.
+    Responses,
+    /// Anthropic: an answer to a conversation.
+    Messages,
+    /// Anthropic: how many tokens a conversation has.
+    MessagesCount,
+    /// Gemini: an answer to a conversation.
+    Generate,
+    /// Gemini: how many tokens a conversation has.
+    GenerateCount,
+    /// Gemini: a vector for a text.
+    Embed,
+    /// Gemini: vectors for texts.
+    EmbedBatch,
+}
+
+impl Dialect {
+    /// All there are.
+    pub const ALL: [Self; 5] = [Self::OpenAi, Self::Responses, Self::Anthropic, Self::Gemini, Self::Converse];
+
+    /// What a catalog calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Responses => "responses",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Converse => "converse",
+        }
+    }
+
+    /// The dialect that a catalog calls `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
+    }
 }
 
 impl Endpoint {
-    /// The path after a base URL, which itself ends in `/v1` or the like.
-    pub const fn path(self) -> &'static str {
+    /// Those whose path is fixed, and their paths after `/v1`.
+    const PATHS: [(Self, &'static str); 6] = [
+        (Self::Chat, "/chat/completions"),
+        (Self::Completions, "/completions"),
+        (Self::Embeddings, "/embeddings"),
+        (Self::Responses, "/responses"),
+        (Self::Messages, "/messages"),
+        (Self::MessagesCount, "/messages/count_tokens"),
+    ];
+
+    /// The endpoint at `path`, a path after `/v1`.
+    pub fn at(path: &str) -> Option<Self> {
+        Self::PATHS.into_iter().find(|(_, own)| *own == path).map(|(endpoint, _)| endpoint)
+    }
+
+    /// What its clients speak.
+    pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat => "/chat/completions",
-            Self::Embeddings => "/embeddings",
+            Self::Chat | Self::Completions | Self::Embeddings => Dialect::OpenAi,
+            Self::Responses => Dialect::Responses,
+            Self::Messages | Self::MessagesCount => Dialect::Anthropic,
+            Self::Generate | Self::GenerateCount | Self::Embed | Self::EmbedBatch => Dialect::Gemini,
         }
     }
 
-    /// What it is called in rows: `chat` or `embeddings`.
+    /// What it is called in rows.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
-            Self::Embeddings => "embeddings",
+            Self::Completions => "completions",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::Generate => "generate",
+            Self::MessagesCount | Self::GenerateCount => "count_tokens",
+            Self::Embeddings | Self::Embed | Self::EmbedBatch => "embeddings",
         }
     }
 
-    /// The endpoint at `path`, a path after the base URL.
-    pub fn at(path: &str) -> Option<Self> {
-        [Self::Chat, Self::Embeddings].into_iter().find(|endpoint| endpoint.path() == path)
+    /// Whether a call of it can have output.
+    pub const fn has_output(self) -> bool {
+        matches!(self, Self::Chat | Self::Completions | Self::Responses | Self::Messages | Self::Generate)
+    }
+
+    /// Whether it only counts tokens, which costs nothing.
+    pub const fn counts(self) -> bool {
+        matches!(self, Self::MessagesCount | Self::GenerateCount)
     }
 }

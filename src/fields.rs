@@ -39,6 +39,11 @@ impl<'a> Field<'a> {
         self.value
     }
 
+    /// Another value in this one's place.
+    pub fn with<'b>(&self, value: &'b Value) -> Field<'b> {
+        Field { path: self.path.clone(), value }
+    }
+
     /// An error at this field.
     pub fn invalid(&self, problem: impl Into<String>) -> Invalid {
         Invalid { path: self.path.clone(), problem: problem.into() }

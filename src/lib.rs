@@ -12,9 +12,10 @@
 //!    ([`tenant`], [`limits`], [`bound`], [`fit`], [`price`]), of a rate what such calls mostly use ([`habit`]). The
 //!    answer leaves when its ledger row is durable ([`rows`], [`store`]).
 //! 4. The front calls the targets in their order ([`route`], [`health`]) with the request spliced for
-//!    each, until one answers ([`answer`]). Every answer tells how the limits of its call stand ([`gauge`]).
-//! 5. A stream passes frame by frame and is metered on the way ([`sse`], [`relay`]). The object hears of it every few
-//!    seconds, renews its lease, and has it stopped where a budget was cut ([`tenant`]).
+//!    each, or translated where the target speaks another dialect ([`translate`], [`chat`]), until one answers
+//!    ([`answer`]). Every answer tells how the limits of its call stand ([`gauge`]).
+//! 5. A stream passes frame by frame and is metered on the way ([`sse`], [`relay`]), or is read as events and written
+//!    anew. The object hears of it every few seconds, renews its lease, and has it stopped where a budget was cut ([`tenant`]).
 //! 6. The call is settled: its hold becomes its bill ([`settle`]), once, whatever is repeated ([`ledger`]). The
 //!    settlement travels with the tenant's next call, or waits 5 ms.
 //! 7. A call nobody settles ends at its lease, billed at what it held, until somebody does.
@@ -22,6 +23,9 @@
 //!
 //! A call with an `Idempotency-Key` is made and billed once: whoever sends it again is given its answer, while
 //! that comes or later ([`idempotency`]).
+//!
+//! What is no conversation can be passed on as it is, under the same limits: then all that is known of a call is its path and what
+//! its answer says in passing ([`passthrough`]).
 //!
 //! # Reading order
 //!
@@ -41,9 +45,11 @@
 //! - Memory is a cache of the rows: a tenant rebuilt from them decides as the one before.
 //! - Only [`refusal`] chooses statuses, only [`answer`] judges a provider's. Only [`store`] knows the
 //!   object's SQL.
+//! - Every dialect is read into [`chat`] and written from it; none knows another. What one cannot say is named, never lost.
 //! - Secrets are types that do not print.
 //!
-//! `tests/laws.rs` proves these on random histories, `tests/tidy.rs` what is about the text itself.
+//! `tests/laws.rs` proves these on random histories, `tests/chat_laws.rs` those of the dialects, `tests/tidy.rs` what is
+//! about the text itself.
 #![cfg_attr(
     test,
     allow(
@@ -61,6 +67,7 @@ pub mod fields;
 pub mod key;
 pub mod catalog;
 pub mod pattern;
+pub mod passthrough;
 pub mod policy;
 pub mod window;
 pub mod price;
@@ -83,8 +90,11 @@ pub mod wire;
 pub mod chat;
 pub mod sse;
 pub mod dialect;
+pub mod aws;
+pub mod google;
 pub mod reckon;
 pub mod relay;
+pub mod translate;
 pub mod settle;
 pub mod refusal;
 pub mod answer;

@@ -1,6 +1,7 @@
 //! What a tenant or a key may do: its limits, the models it may call, and what a shortfall does.
 
 use crate::fields::{Field, Invalid};
+use crate::passthrough::STATELESS;
 use crate::pattern::Pattern;
 use crate::units::{Amount, CEILING, Millis, NanoUsd, Tokens};
 use crate::window::{Period, Window, parse_seconds};
@@ -33,6 +34,8 @@ pub struct Policy {
     pub lease: Millis,
     /// What to do with a call whose price is not known.
     pub unknown_price: UnknownPrice,
+    /// What may be passed on to a provider as it is, as `provider/path`; `None`: that is for the tenant's policy to say.
+    pub passthrough: Option<Vec<Pattern>>,
 }
 
 /// One limit: at most `max` of `what`, for each `per`, over `window`.
@@ -200,13 +203,18 @@ impl Policy {
             None => UnknownPrice::Reject,
             Some(field) => one_of(&field, &UnknownPrice::ALL)?,
         };
+        let stateless = || (owner == Per::Tenant).then(|| STATELESS.into_iter().map(Pattern::new).collect());
+        let passthrough = match fields.optional("passthrough") {
+            None => stateless(),
+            Some(field) => Some(read_patterns(&field)?),
+        };
         fields.finish()?;
-        Ok(Self { limits, models, on_shortfall, on_disconnect, fit_min, lease, unknown_price })
+        Ok(Self { limits, models, on_shortfall, on_disconnect, fit_min, lease, unknown_price, passthrough })
     }
 
     /// The document that [`Policy::read`] reads as this policy, with every default written out.
     pub fn document(&self) -> Value {
-        json!({
+        let mut document = json!({
             "limits": self.limits.iter().map(Limit::document).collect::<Vec<_>>(),
             "models": pattern_document(&self.models),
             "on_shortfall": if self.on_shortfall == Shortfall::Fit { "fit" } else { "reject" },
@@ -214,7 +222,11 @@ impl Policy {
             "fit_min": self.fit_min,
             "lease": format!("{}s", self.lease.as_secs_ceil()),
             "unknown_price": self.unknown_price.name(),
-        })
+        });
+        if let (Some(patterns), Value::Object(fields)) = (&self.passthrough, &mut document) {
+            fields.insert("passthrough".into(), pattern_document(patterns));
+        }
+        document
     }
 
     /// Whether this policy lets `model` be called.
@@ -320,9 +332,10 @@ fn read_name(field: &Field<'_>) -> Result<String, Invalid> {
 }
 
 fn read_models(field: Option<&Field<'_>>) -> Result<Vec<Pattern>, Invalid> {
-    let Some(field) = field else {
-        return Ok(vec![Pattern::new("*")]);
-    };
+    field.map_or_else(|| Ok(vec![Pattern::new("*")]), read_patterns)
+}
+
+fn read_patterns(field: &Field<'_>) -> Result<Vec<Pattern>, Invalid> {
     field.list(MODELS_MAX)?.iter().map(|model| Ok(Pattern::new(model.text(256)?))).collect()
 }
 

@@ -4,14 +4,16 @@
 //! is what the official SDKs obey first, and `Retry-After` is sent only where waiting that long is
 //! sensible; no SDK may be put to sleep for days.
 
-use crate::dialect::BadRequest;
-use crate::dialect::openai::write::error_body;
+use crate::chat::{Event, Fault};
+use crate::dialect::{BadRequest, Dialect, Endpoint, Stamp, Writer};
+use crate::translate::Unable;
 use crate::units::Millis;
 use crate::wire::Denial;
 use serde_json::{Map, Value};
 
 mod limited;
 mod named;
+mod through;
 
 /// The longest `Retry-After` that is ever sent: Python's SDK gives up beyond it, Node's would sleep.
 const RETRY_AFTER_MAX: Millis = Millis::from_secs(120);
@@ -47,9 +49,26 @@ impl Refusal {
         Self { status, kind, code, param, message, retry: Some(false), retry_after: None, allow: None, extra }
     }
 
-    /// The body, as OpenAI's clients read it.
-    pub fn body(&self) -> String {
-        error_body(&self.message, self.kind, self.code, self.param.as_deref(), Some(self.extra.clone()))
+    /// The body, as clients of `dialect` read it; `id` is the request's.
+    pub fn body(&self, dialect: Dialect, id: &str) -> String {
+        dialect.write_fault(self.status, &self.fault(), self.extra.clone(), id).to_string()
+    }
+
+    /// The last frame of a stream that has begun.
+    pub fn event(&self, endpoint: Endpoint) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let stamp = Stamp { id: "", created: 0, model: "" };
+        Writer::new(endpoint, &stamp, false).write(&Event::Fault(self.fault()), &mut bytes);
+        bytes
+    }
+
+    fn fault(&self) -> Fault {
+        Fault {
+            message: self.message.clone(),
+            kind: Some(self.kind.to_owned()),
+            code: self.code.map(str::to_owned),
+            param: self.param.clone(),
+        }
     }
 
     /// `retry-after`, `retry-after-ms` and `x-should-retry`, as far as they apply.
@@ -104,8 +123,9 @@ impl Refusal {
     pub fn no_path(method: &str, path: &str) -> Self {
         let shown: String = path.chars().take(128).collect();
         let message = format!(
-            "There is no {method} {shown} here. Served are POST /v1/chat/completions, POST /v1/embeddings, \
-             GET /v1/models and GET /v1/usage."
+            "There is no {method} {shown} here. Served are POST /v1/chat/completions, /v1/completions, /v1/responses, \
+             /v1/messages, /v1/embeddings and /v1beta/models/{{model}}:generateContent, GET /v1/models, GET /v1/usage and \
+             /providers/{{provider}}/{{path}}."
         );
         Self::new(404, "invalid_request_error", Some("unknown_url"), message)
     }
@@ -124,6 +144,24 @@ impl Refusal {
         );
         let refusal = Self::new(404, "invalid_request_error", Some("model_not_found"), message);
         Self { param: Some("model".to_owned()), ..refusal }
+    }
+
+    /// No target can be sent the request; `target` is the last that was asked.
+    pub fn unable(unable: Unable, target: &str) -> Self {
+        let (path, message) = match unable {
+            Unable::Bad(bad) => return Self::bad_request(bad),
+            Unable::NoEndpoint => (None, format!("{target} answers no calls of this kind. Name another model.")),
+            Unable::Lacks { feature, path } => {
+                let message = format!(
+                    "`{path}` cannot be passed on to {target} (\"{}\"): leave it out or name another model, or have your \
+                     operator set \"drop_unsupported\" for this one.",
+                    feature.name()
+                );
+                (Some(path), message)
+            }
+        };
+        let refusal = Self::new(400, "invalid_request_error", Some("unsupported_parameter"), message);
+        Self { param: path, ..refusal }
     }
 
     /// A budget covers a call that `target` may answer, and nobody knows what that costs.
@@ -188,6 +226,9 @@ impl Refusal {
             }
             Denial::ModelUnknown => Self::no_model(model),
             Denial::PriceUnknown { target, no_default } => Self::no_price(&target, no_default),
+            Denial::ProviderUnknown(provider) => Self::no_provider(provider.as_deref()),
+            Denial::ProviderSigns(provider) => Self::provider_signs(&provider),
+            Denial::NotPassed { field, name } => Self::not_passed(&field, &name),
             Denial::CallEnded => Self::no_decision(),
             Denial::NameTaken => Self::name_taken(),
             Denial::AnswerNotKept => Self::answer_not_kept(),

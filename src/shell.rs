@@ -9,8 +9,12 @@
 mod gateway;
 mod visit;
 mod call;
+mod outgoing;
+mod answered;
+mod google;
 mod named;
 mod stream;
+mod through;
 mod object;
 mod tenant_host;
 mod admin;

@@ -3,6 +3,7 @@
 //! It has no clock and no storage. Every event brings the time; every change is queued and taken
 //! by the host, which writes all of one turn at once. A refusal queues nothing.
 
+use crate::bound::InputBound;
 use crate::catalog::{Catalog, Model};
 use crate::fit::Wish;
 use crate::gauge::Gauges;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 mod amend;
 mod named;
 mod restore;
+mod through;
 
 pub use restore::{Stored, first_call_needed, open_periods};
 
@@ -98,9 +100,9 @@ impl Tenant {
                 Err(Denial::CallEnded)
             };
         }
-        let prices = self.prices(now, caller, &model, unknown)?;
+        let prices = if ask.free { Prices::default() } else { self.prices(now, caller, &model, unknown)? };
         let habit = self.habits.of(ask.key.as_str(), &ask.model, &ask.endpoint);
-        let input = ask.shape.bound(&model, habit);
+        let input = if ask.free { InputBound::default() } else { ask.shape.bound(&model, habit) };
         let wish = Wish::of(ask, &model, habit);
         let output = wish.fit(&mut self.limits, now, caller, input, &prices, (on_shortfall, fit_min));
         let total = output.each.times(ask.choices).plus(ask.uncapped_output());
@@ -134,14 +136,31 @@ impl Tenant {
         self.limits.reserve(at.millis(), now, caller, &load);
         self.ledger.insert(row.clone());
         self.changes.push(Change::Opened(row));
-        let hops = route::hops(&self.config.catalog, &self.health, now, &model, unknown);
+        let hops = self.hops(now, &model, unknown);
+        let gauges = Gauges::of(now, self.limits.covering(now, caller));
+        let output_cap = output.cap;
+        let (input_estimate, drop_unsupported, max_output) = (input.estimate, model.drop_unsupported, model.max_output);
+        Ok(Admission {
+            at,
+            hops,
+            output_cap,
+            drop_unsupported,
+            max_output,
+            input_estimate,
+            on_disconnect,
+            lease,
+            gauges,
+        })
+    }
+
+    /// Where a call of `model` goes: a target that may be well again is tried by one call.
+    fn hops(&mut self, now: Millis, model: &Model, unknown: UnknownPrice) -> Vec<Hop> {
+        let hops = route::hops(&self.config.catalog, &self.health, now, model, unknown);
         let probed = |hop: &&Hop| self.health.standing(now, &hop.target) == Standing::Probing;
         if let Some(first) = hops.first().filter(probed) {
             self.health.probe(now, &first.target);
         }
-        let gauges = Gauges::of(now, self.limits.covering(now, caller));
-        let output_cap = output.cap;
-        Ok(Admission { at, hops, output_cap, input_estimate: input.estimate, on_disconnect, lease, gauges })
+        hops
     }
 
     /// Ends a call, once; what comes later can only correct a call that had expired.
@@ -156,7 +175,7 @@ impl Tenant {
             self.ledger.forestall(now, &settlement.call);
             return Ok(());
         };
-        let end = End { at: now, ..settlement.end.clone() };
+        let end = self.end_of(now, settlement);
         let found = self.ledger.settle(at, &settlement.call, end);
         if found == Found::NotHere {
             return Err(RowNeeded(at));
@@ -171,7 +190,7 @@ impl Tenant {
         let Some(mut row) = row.filter(|row| row.call == settlement.call && row.end.is_some()) else {
             return;
         };
-        let end = End { at: now, ..settlement.end.clone() };
+        let end = self.end_of(now, settlement);
         let found = ledger::settle_ended(&mut row, end);
         if let Found::Expired(row, before) = &found {
             // Usage rows hold the call already, so what changed is added to them.
@@ -185,15 +204,16 @@ impl Tenant {
 
     /// Counts what a settlement found, queues its row, and lets health learn from its attempts.
     fn apply(&mut self, now: Millis, found: Found, settlement: &Settlement) {
-        let used = settlement.end.load();
         let (row, debts) = match found {
             Found::NotHere | Found::Settled => return,
             Found::Open(row) => {
+                let used = row.end.as_ref().map(End::load).unwrap_or_default();
                 let caller = Caller { key: &row.key, model: &row.model };
                 let debts = self.limits.settle(row.at.millis(), now, caller, &row.held, &used);
                 (row, debts)
             }
             Found::Expired(row, before) => {
+                let used = row.end.as_ref().map(End::load).unwrap_or_default();
                 let caller = Caller { key: &row.key, model: &row.model };
                 let debts = self.limits.correct(row.at.millis(), now, caller, &before.load(), &used);
                 (row, debts)
@@ -341,6 +361,8 @@ impl Tenant {
         let caller = Caller { key: &row.key, model: &row.model };
         let gauges = Gauges::of(self.now, self.limits.covering(self.now, caller));
         let Policy { on_disconnect, lease, .. } = *self.policy(&row.key);
-        Admission { at: row.at, hops, output_cap, input_estimate: row.held.likely_input, on_disconnect, lease, gauges }
+        let (at, input_estimate) = (row.at, row.held.likely_input);
+        let (drop_unsupported, max_output) = (model.drop_unsupported, model.max_output);
+        Admission { at, hops, output_cap, drop_unsupported, max_output, input_estimate, on_disconnect, lease, gauges }
     }
 }

@@ -4,7 +4,9 @@
 //! does not say has a default.
 
 use crate::bound::Shape;
-use crate::dialect::CapField;
+use crate::catalog::Auth;
+use crate::chat::Features;
+use crate::dialect::{CapField, Dialect};
 use crate::gauge::Gauges;
 use crate::health::Outcome;
 use crate::idempotency::{Following, Idempotency, Name};
@@ -13,7 +15,7 @@ use crate::limits::Block;
 use crate::policy::Disconnect;
 use crate::price::{Bill, Price};
 use crate::rows::{CallKey, End};
-use crate::units::{Millis, Tokens};
+use crate::units::{Millis, NanoUsd, Tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,6 +29,13 @@ pub enum Reply {
     Denied(Denial),
     /// A call of the same name and body leads: it is to be followed.
     Follow(Following),
+    /// A native call may not go out; nothing was counted. Its provider's clients read this dialect.
+    Barred {
+        /// Why.
+        denial: Denial,
+        /// What they read.
+        dialect: Dialect,
+    },
     /// There was no call: the settlements are written.
     Settled,
 }
@@ -42,13 +51,16 @@ pub struct Ask {
     pub hash: SecretHash,
     /// The model, as the client names it.
     pub model: String,
-    /// What it calls: `chat` or `embeddings`.
+    /// What it calls: `chat`, `completions` or `embeddings`.
     #[serde(default)]
     pub endpoint: String,
     /// What the request is made of: the bound of its input.
     pub shape: Shape,
     /// Whether the call can have output: embeddings cannot.
     pub output: bool,
+    /// Whether the call costs nothing: it only counts tokens.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub free: bool,
     /// The client's output cap for each answer.
     #[serde(default)]
     pub output_cap: Option<Tokens>,
@@ -57,6 +69,22 @@ pub struct Ask {
     /// Its name, if it may be sent again without being made again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<Idempotency>,
+    /// What is passed on as it is, where the call is a native one: then it has no model and no shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Through>,
+}
+
+/// A native call: what is asked of a provider in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Through {
+    /// The provider; `None`: the catalog's own choice.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// The path there, as the client writes it.
+    pub path: String,
+    /// The method.
+    #[serde(default)]
+    pub method: String,
 }
 
 impl Ask {
@@ -76,6 +104,12 @@ pub struct Admission {
     /// The output cap that the request must carry for each answer; `None`: no limit asks for one.
     #[serde(default)]
     pub output_cap: Option<Tokens>,
+    /// What a target cannot do is left out of its request, by name, instead of refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drop_unsupported: bool,
+    /// The most that the model answers, where that is known: some dialects must be told a cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output: Option<Tokens>,
     /// What its input is reckoned at where nobody reports it.
     pub input_estimate: Tokens,
     /// What becomes of a stream whose client leaves.
@@ -98,9 +132,27 @@ pub struct Hop {
     pub model: String,
     /// The provider's address.
     pub base_url: String,
-    /// The name of the secret to be sent.
+    /// What the provider speaks: a call of one of these goes out as it is, any other in the first.
+    #[serde(default = "openai", skip_serializing_if = "is_openai")]
+    pub dialects: Vec<Dialect>,
+    /// What the address ends with.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub query: String,
+    /// What the request has besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+    /// The name of the secret to be shown.
     #[serde(default)]
     pub secret: Option<String>,
+    /// How it is shown.
+    #[serde(default, skip_serializing_if = "Auth::is_bearer")]
+    pub auth: Auth,
+    /// What the target cannot do, besides what its dialect cannot say.
+    #[serde(default, skip_serializing_if = "features_none")]
+    pub lacks: Features,
+    /// What its provider refuses of what its dialect can say.
+    #[serde(default, skip_serializing_if = "features_none")]
+    pub refuses: Features,
     /// The field that carries an output cap.
     pub cap_field: CapField,
     /// How long a whole answer may take, and the first byte of a stream.
@@ -110,6 +162,19 @@ pub struct Hop {
     /// Where that is written: `catalog:3`.
     #[serde(default)]
     pub priced_by: String,
+}
+
+/// What providers spoke before a hop said so.
+fn openai() -> Vec<Dialect> {
+    vec![Dialect::OpenAi]
+}
+
+fn features_none(features: &Features) -> bool {
+    features.is_empty()
+}
+
+fn is_openai(dialects: &[Dialect]) -> bool {
+    dialects == [Dialect::OpenAi]
 }
 
 /// Why a call may not go out.
@@ -147,6 +212,17 @@ pub enum Denial {
         /// How all limits stand that cover the call, for the answer's headers.
         #[serde(default)]
         gauges: Gauges,
+    },
+    /// There is no such provider; `None`: none that calls go to which name none.
+    ProviderUnknown(Option<String>),
+    /// The provider wants calls signed, and one that is passed on as it comes cannot be.
+    ProviderSigns(String),
+    /// The key may not pass this on.
+    NotPassed {
+        /// The field of its policy that would let it.
+        field: String,
+        /// What that field would have to name.
+        name: String,
     },
     /// A call of this name has already ended.
     CallEnded,
@@ -200,6 +276,21 @@ pub struct Settlement {
     /// The name that it led.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
+    /// Which model answered a native call: its price counts, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<AnsweredBy>,
+}
+
+/// What the answer to a native call says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredBy {
+    /// The provider.
+    pub provider: String,
+    /// The model, by its own word.
+    pub model: String,
+    /// What the call's path costs each time.
+    #[serde(default)]
+    pub request: NanoUsd,
 }
 
 /// A caller that asks to see something of its tenant.

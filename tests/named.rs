@@ -36,7 +36,7 @@ fn ask(world: &mut World, call: &str, name: &str, body: &str) -> String {
         Reply::Admitted(_) => "leads".to_owned(),
         Reply::Follow(Following { call, .. }) => format!("follows {call}"),
         Reply::Denied(denial) => format!("{denial:?}"),
-        Reply::Settled => panic!("an ask is answered"),
+        Reply::Settled | Reply::Barred { .. } => panic!("an ask is answered"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the head of an answer says of the limits that cover its call, in three tongues:
 //!
-//! - `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, as OpenAI's clients read them: the tightest limit on each.
+//! - `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, as OpenAI's clients read them: the tightest limit on each; to
+//!   Anthropic's clients `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`.
 //! - `x-tollgate-budget`, `-limit`, `-used`, `-held`, `-remaining`, `-reset`: the tightest limit on money by name, in US
 //!   dollars; where there is none, the tightest quota of a calendar period. A lifetime has no `-reset`.
 //! - `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-11: every limit but those on money, the
@@ -9,6 +10,7 @@
 //!
 //! The tightest is the limit that has the smallest part of itself left. All is as of the call's admission or refusal.
 
+use crate::dialect::Dialect;
 use crate::gauge::{Gauge, Gauges, TOLD_MAX};
 use crate::policy::What;
 use crate::refusal::duration;
@@ -18,11 +20,22 @@ use std::fmt::Write;
 const INTEGER_MAX: u64 = 999_999_999_999_999;
 
 /// Adds the lines to those of an answer. Writing to a text cannot fail.
-pub(super) fn write(lines: &mut String, gauges: &Gauges) {
+pub(super) fn write(lines: &mut String, dialect: Dialect, gauges: &Gauges) {
     if gauges.all.is_empty() {
         return;
     }
     lines.reserve(gauges.all.len().saturating_mul(96).saturating_add(512));
+    match dialect {
+        Dialect::Anthropic => write_anthropic(lines, gauges),
+        _ => write_openai(lines, gauges),
+    }
+    if let Some(gauge) = gauges.budget() {
+        write_budget(lines, gauge);
+    }
+    write_fields(lines, gauges);
+}
+
+fn write_openai(lines: &mut String, gauges: &Gauges) {
     for (kind, what) in [("requests", What::Requests), ("tokens", What::Tokens)] {
         if let Some(gauge) = gauges.tightest(what) {
             let (limit, remaining) = (gauge.max, gauge.remaining());
@@ -32,10 +45,23 @@ pub(super) fn write(lines: &mut String, gauges: &Gauges) {
             }
         }
     }
-    if let Some(gauge) = gauges.budget() {
-        write_budget(lines, gauge);
+}
+
+fn write_anthropic(lines: &mut String, gauges: &Gauges) {
+    for (kind, what) in [
+        ("requests", What::Requests),
+        ("tokens", What::Tokens),
+        ("input-tokens", What::InputTokens),
+        ("output-tokens", What::OutputTokens),
+    ] {
+        let Some(gauge) = gauges.tightest(what) else { continue };
+        let name = format!("anthropic-ratelimit-{kind}");
+        let _ = write!(lines, "\n{name}-limit\n{}\n{name}-remaining\n{}", gauge.max, gauge.remaining());
+        let reset = gauges.as_of.plus(gauges.reset(gauge).unwrap_or_default());
+        if let Some(reset) = reset.to_rfc3339() {
+            let _ = write!(lines, "\n{name}-reset\n{reset}");
+        }
     }
-    write_fields(lines, gauges);
 }
 
 fn write_budget(lines: &mut String, gauge: &Gauge) {
@@ -125,7 +151,7 @@ mod tests {
 
     fn told(all: Vec<Gauge>) -> Vec<(String, String)> {
         let mut lines = "first\nline".to_owned();
-        write(&mut lines, &Gauges { as_of: Millis::new(1_796_083_140_000), all });
+        write(&mut lines, Dialect::OpenAi, &Gauges { as_of: Millis::new(1_796_083_140_000), all });
         let lines: Vec<&str> = lines.split('\n').skip(2).collect();
         assert!(lines.len().is_multiple_of(2), "{lines:?}");
         lines.chunks(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect()

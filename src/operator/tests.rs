@@ -22,7 +22,8 @@ fn a_tenant_is_shown_with_every_default() {
             "object": "tenant", "id": "acme", "name": "Acme", "enabled": true,
             "policy": {
                 "limits": [], "models": ["*"], "on_shortfall": "fit", "on_disconnect": "abort", "fit_min": 256,
-                "lease": "600s", "unknown_price": "reject"
+                "lease": "600s", "unknown_price": "reject",
+                "passthrough": ["*/images/*", "*/audio/*", "*/moderations", "*/rerank"]
             },
             "created_at": "2027-01-15T08:00:00.123Z", "updated_at": "2027-01-15T08:00:00.123Z",
         })
@@ -160,7 +161,7 @@ fn a_list_says_whether_it_goes_on() {
 #[test]
 fn a_refusal_has_the_body_of_openai() {
     let refused = refuse::invalid(&TenantRecord::read(&json!({"id": "A"}), NOW).unwrap_err());
-    let body: Value = serde_json::from_str(&refused.body()).unwrap();
+    let body: Value = serde_json::from_str(&refused.body(crate::dialect::Dialect::OpenAi, "")).unwrap();
     assert_eq!(
         (refused.status, &body["error"]["param"], &body["error"]["code"], &body["error"]["type"]),
         (400, &json!("id"), &json!("invalid_document"), &json!("invalid_request_error"))

@@ -20,6 +20,22 @@ fn a_policy_is_read_and_written_whole() {
 }
 
 #[test]
+fn what_may_be_passed_on_is_the_tenants_to_say_where_a_key_says_nothing() {
+    let patterns = |document: Value, owner| {
+        let policy = read(&document, owner).unwrap();
+        assert_eq!(read(&policy.document(), owner).as_ref(), Ok(&policy));
+        policy.passthrough.map(|all| all.iter().map(|one| one.as_str().to_owned()).collect::<Vec<_>>())
+    };
+    let stateless = STATELESS.map(str::to_owned).to_vec();
+    assert_eq!(patterns(json!({}), Per::Tenant), Some(stateless));
+    assert_eq!(patterns(json!({}), Per::Key), None);
+    for owner in [Per::Tenant, Per::Key] {
+        assert_eq!(patterns(json!({"passthrough": []}), owner), Some(Vec::new()));
+        assert_eq!(patterns(json!({"passthrough": ["a/files*"]}), owner), Some(vec!["a/files*".to_owned()]));
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let limit = |limit: Value| json!({"limits": [limit]});
     for (document, problem) in [

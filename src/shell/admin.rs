@@ -5,6 +5,7 @@
 
 use super::registry::{self, Caller, Registry, RegistryError};
 use super::{glue, object};
+use crate::dialect::Dialect;
 use crate::key::{SigningSecret, TenantId};
 use crate::operator::path::Resource;
 use crate::operator::{BODY_BYTES_MAX, refuse};
@@ -135,7 +136,7 @@ impl From<RegistryError> for Refusal {
 
 /// A refusal's body.
 fn body(refusal: &Refusal) -> Value {
-    serde_json::from_str(&refusal.body()).unwrap_or_default()
+    serde_json::from_str(&refusal.body(Dialect::OpenAi, "")).unwrap_or_default()
 }
 
 /// Refuses whoever does not bring the admin token.

@@ -3,13 +3,8 @@
 
 use super::object::to_json;
 use super::stream::Stream;
-use super::visit::{Answer, Visit};
-use crate::answer::{self, Verdict};
-use crate::chat::Usage;
-use crate::dialect::Endpoint;
-use crate::dialect::openai::count::count_answer;
-use crate::dialect::openai::usage::read_answer;
-use crate::dialect::{Edit, Envelope, OutputCap};
+use super::visit::{Asked, Visit};
+use crate::dialect::{BadRequest, Dialect, Endpoint, Envelope};
 use crate::health::Outcome;
 use crate::idempotency::{Following, Idempotency};
 use crate::key::Presented;
@@ -17,6 +12,7 @@ use crate::reckon::{Known, Reckoning};
 use crate::refusal::{Failure, Refusal};
 use crate::rows::End;
 use crate::settle;
+use crate::translate::Outgoing;
 use crate::units::{NanoUsd, Tokens};
 use crate::wire::{Admission, Ask, Denial, Hop, Reply, Settlement};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
@@ -26,8 +22,12 @@ const BODY_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
 
 /// A call, as far as it has come.
 pub(super) struct Call {
-    endpoint: Endpoint,
-    body: Vec<u8>,
+    pub(super) endpoint: Endpoint,
+    /// The model and whether a stream is asked for, where the path says so.
+    asked: Option<(String, bool)>,
+    /// Which version of Anthropic's interface the client speaks, and the features that it tries out.
+    pub(super) anthropic: [String; 2],
+    pub(super) body: Vec<u8>,
     pub(super) envelope: Option<Envelope>,
     /// Its `Idempotency-Key`.
     pub(super) name: Option<String>,
@@ -35,18 +35,38 @@ pub(super) struct Call {
     /// The call whose answer it gets, instead of being made.
     pub(super) following: Option<Following>,
     /// The target that is being tried: it is the admission's so-many-eth, counted from 1.
-    tried: usize,
-    secret: Option<String>,
+    pub(super) tried: usize,
+    /// What that target is sent.
+    pub(super) outgoing: Option<Outgoing>,
+    /// The secrets that it is shown, which must not come back.
+    pub(super) secrets: Vec<String>,
+    /// The token that Google is shown.
+    pub(super) token: Option<String>,
     attempts: Vec<(String, Outcome)>,
     pub(super) relay: Option<Stream>,
     pub(super) end: End,
 }
 
 impl Call {
-    pub(super) fn new(endpoint: Endpoint, name: Option<String>) -> Self {
-        let (body, envelope, attempts, end) = (Vec::new(), None, Vec::new(), End::default());
-        let (admission, following, tried, secret, relay) = (None, None, 0, None, None);
-        Self { endpoint, body, envelope, name, admission, following, tried, secret, attempts, relay, end }
+    pub(super) fn new(asked: Asked) -> Self {
+        let Asked { endpoint, model, anthropic, name } = asked;
+        Self {
+            endpoint,
+            asked: model,
+            anthropic,
+            body: Vec::new(),
+            envelope: None,
+            name,
+            admission: None,
+            following: None,
+            tried: 0,
+            outgoing: None,
+            secrets: Vec::new(),
+            token: None,
+            attempts: Vec::new(),
+            relay: None,
+            end: End::default(),
+        }
     }
 
     pub(super) fn hop(&self) -> Option<&Hop> {
@@ -62,28 +82,28 @@ impl Call {
             model: envelope.model.clone(),
             endpoint: self.endpoint.name().to_owned(),
             shape: envelope.shape,
-            output: self.endpoint == Endpoint::Chat,
+            output: self.endpoint.has_output(),
+            free: self.endpoint.counts(),
             output_cap: envelope.output_cap,
             choices: envelope.n,
-            idempotency: self.name.as_ref().map(|name| Idempotency::of(name, self.endpoint.name(), &self.body)),
+            idempotency: self.name.as_ref().map(|name| Idempotency::of(name, &self.place(), &self.body)),
+            through: None,
         })
     }
 
-    /// The body for the target that is being tried.
-    fn spliced(&self) -> Option<Vec<u8>> {
-        let (envelope, admission, hop) = (self.envelope.as_ref()?, self.admission.as_ref()?, self.hop()?);
-        let output_cap = admission.output_cap.map(|tokens| OutputCap { tokens, field: hop.cap_field });
-        Some(envelope.splice(&self.body, &Edit { model: &hop.model, output_cap, usage: true }))
-    }
-
     /// The output cap that was set in place of what the client asked for.
-    fn lowered(&self) -> Option<Tokens> {
+    pub(super) fn lowered(&self) -> Option<Tokens> {
         let cap = self.admission.as_ref()?.output_cap?;
         let own = self.envelope.as_ref()?.output_cap;
         own.is_none_or(|own| own > cap).then_some(cap)
     }
 
-    fn attempted(&mut self, outcome: Outcome) {
+    /// Whether a target was called.
+    pub(super) fn has_attempted(&self) -> bool {
+        !self.attempts.is_empty()
+    }
+
+    pub(super) fn attempted(&mut self, outcome: Outcome) {
         if let Some(target) = self.hop().map(|hop| hop.target.clone()) {
             self.attempts.push((target, outcome));
         }
@@ -101,20 +121,50 @@ impl Call {
     }
 
     /// Notes how the call ended, and at what it is billed.
-    fn ended(&mut self, status: u16, known: Known) {
+    pub(super) fn ended(&mut self, status: u16, known: Known) {
         let (bill, truth) = settle::bill(known, &self.reckoning());
         let Some(hop) = self.hop() else { return };
         let (priced_by, target) = (hop.priced_by.clone(), hop.target.clone());
         // A provider that refuses a request does not charge for it, not even what each call costs.
-        let answered = (200..300).contains(&status);
+        let answered = (200..300).contains(&status) && !self.endpoint.counts();
         let cost = if answered { hop.price.cost(bill) } else { NanoUsd::ZERO };
         self.end = End { bill, cost, truth, priced_by, target, status, ..End::default() };
     }
 }
 
+impl Call {
+    /// What tells the address that is called from others.
+    fn place(&self) -> String {
+        let model = self.asked.as_ref().map(|(model, stream)| format!(" {model} {stream}"));
+        format!("{}{}", self.endpoint.name(), model.unwrap_or_default())
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Envelope, BadRequest> {
+        match &self.asked {
+            Some((model, stream)) => Envelope::read_gemini(self.endpoint, model, *stream, body),
+            None => Envelope::read(self.endpoint, body),
+        }
+    }
+
+    /// The dialect of the target that is being tried.
+    pub(super) fn from(&self) -> Dialect {
+        self.outgoing.as_ref().map_or(self.endpoint.dialect(), |outgoing| outgoing.dialect)
+    }
+
+    /// Whether some of this quotes a secret.
+    pub(super) fn quotes(&self, bytes: &[u8]) -> bool {
+        self.secrets.iter().any(|secret| memchr::memmem::find(bytes, secret.as_bytes()).is_some())
+    }
+
+    /// When it was admitted, in seconds since 1970.
+    pub(super) fn created(&self) -> u64 {
+        self.admission.as_ref().map_or(0, |admission| admission.at.millis().get() / 1_000)
+    }
+}
+
 impl Visit {
     /// Makes a refusal the answer, and what the call ended with: it used nothing.
-    fn give_up(&mut self, refusal: &Refusal) {
+    pub(super) fn give_up(&mut self, refusal: &Refusal) {
         self.refuse(refusal);
         if let Some(call) = &mut self.call {
             call.end = End { status: refusal.status, ..End::default() };
@@ -122,21 +172,11 @@ impl Visit {
     }
 
     /// The target that is being tried has failed.
-    fn target_failed(&mut self, outcome: Outcome, refusal: &Refusal) {
+    pub(super) fn target_failed(&mut self, outcome: Outcome, refusal: &Refusal) {
         if let Some(call) = &mut self.call {
             call.attempted(outcome);
         }
         self.give_up(refusal);
-    }
-
-    /// The head of an answer that comes from a provider.
-    fn answered(&mut self, status: u16, content_type: &str) {
-        let Some(call) = &self.call else {
-            return;
-        };
-        let target = call.hop().map(|hop| hop.target.as_str());
-        let headers = answer::headers(&self.id, content_type, target, call.lowered(), &self.gauges);
-        self.answer = Answer { status, headers, text: String::new() };
     }
 }
 
@@ -154,7 +194,7 @@ impl Visit {
         };
         let envelope = match &body {
             None => Err(Refusal::too_large(BODY_BYTES_MAX)),
-            Some(body) => Envelope::read(call.endpoint, body).map_err(Refusal::bad_request),
+            Some(body) => call.read(body).map_err(Refusal::bad_request),
         };
         match envelope {
             Ok(envelope) => {
@@ -197,7 +237,7 @@ impl Visit {
                 self.refuse(&Refusal::denied(denial, &model));
             }
             Reply::Follow(following) => call.following = Some(following),
-            Reply::Settled => self.refuse(&Refusal::no_decision()),
+            Reply::Settled | Reply::Barred { .. } => self.refuse(&Refusal::no_decision()),
         }
         Ok(false)
     }
@@ -207,63 +247,16 @@ impl Visit {
         self.call.as_ref().and_then(|call| call.envelope.as_ref()).is_some_and(|envelope| envelope.stream)
     }
 
-    /// The name of the secret that the next target needs, if it needs one.
-    pub fn secret_name(&self) -> Option<String> {
-        let call = self.call.as_ref()?;
-        call.admission.as_ref()?.hops.get(call.tried)?.secret.clone()
-    }
-
-    /// Turns to the next target with its secret: whether there is one that can be called.
-    pub fn next(&mut self, secret: Option<String>) -> bool {
-        let needed = self.secret_name();
-        let Some(call) = &mut self.call else {
-            return false;
-        };
-        call.tried = call.tried.saturating_add(1);
-        if call.hop().is_none() {
-            return false;
-        }
-        if let Some(name) = needed.filter(|_| secret.is_none()) {
-            let remedy = format!("Set it: npx wrangler secret put {name}");
-            self.give_up(&Refusal::not_set_up(&format!("the secret {name}"), &remedy));
-            return false;
-        }
-        call.secret = secret.map(|secret| secret.trim().to_owned());
-        true
-    }
-
-    /// Where the request goes.
-    pub fn url(&self) -> String {
-        let address = |call: &Call| Some(format!("{}{}", call.hop()?.base_url, call.endpoint.path()));
-        self.call.as_ref().and_then(address).unwrap_or_default()
-    }
-
-    /// The request's headers, as lines. Only what is named here goes to a provider: nothing of the client's own head.
-    pub fn outgoing_headers(&self) -> String {
-        let accept = if self.streams() { "text/event-stream" } else { "application/json" };
-        let secret = self.call.as_ref().and_then(|call| call.secret.as_deref());
-        let bearer = secret.map(|secret| format!("\nauthorization\nBearer {secret}")).unwrap_or_default();
-        let id = &self.id;
-        format!(
-            "content-type\napplication/json\naccept\n{accept}\nuser-agent\ntollgate\nx-client-request-id\n{id}{bearer}"
-        )
-    }
-
-    /// The request's body.
-    pub fn outgoing_body(&self) -> Vec<u8> {
-        self.call.as_ref().and_then(Call::spliced).unwrap_or_default()
-    }
-
-    /// How long the head of the answer may take, and then its body, in milliseconds.
-    pub fn timeout(&self) -> u32 {
-        let timeout = self.call.as_ref().and_then(Call::hop).map(|hop| hop.timeout.get());
-        timeout.and_then(|timeout| u32::try_from(timeout).ok()).unwrap_or(u32::MAX)
-    }
-
     /// Something went wrong that should not: the call is over.
     pub fn crashed(&mut self, why: &str) {
         worker::console_error!("a call ended in an error of the gateway: {why}");
         self.give_up(&Refusal::crashed());
+    }
+
+    /// Google gave no token to call it with.
+    pub fn no_token(&mut self, why: &str) {
+        worker::console_error!("Google gave no token: {why}");
+        self.target_failed(Outcome::Failed, &Refusal::provider_credentials(401));
     }
 
     /// There is no answer: its time ran out (`late`), it broke off (`begun`), or there was no connection.
@@ -274,66 +267,6 @@ impl Visit {
             (false, false) => Failure::Unreachable,
         };
         self.target_failed(Outcome::Failed, &Refusal::no_answer(failure));
-    }
-
-    /// Takes the head of a provider's answer: 0 read its body, 1 it is a stream, 2 drop it and go on.
-    pub fn head(&mut self, status: u16, lines: &str) -> u8 {
-        let Some(call) = &self.call else {
-            return 2;
-        };
-        if call.secret.as_ref().is_some_and(|secret| lines.contains(secret.as_str())) {
-            self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
-            return 2;
-        }
-        let streams = self.streams();
-        let show_usage = call.envelope.as_ref().is_some_and(|envelope| envelope.show_usage);
-        match answer::judge(status, lines, streams) {
-            Verdict::Whole(content_type) => {
-                self.answered(status, &content_type);
-                0
-            }
-            Verdict::Stream => {
-                self.answered(200, "text/event-stream; charset=utf-8\ncache-control\nno-cache");
-                if let Some(call) = &mut self.call {
-                    call.relay = Some(Stream::new(show_usage, call.secret.take()));
-                    call.body = Vec::new();
-                }
-                1
-            }
-            Verdict::Failed(outcome, refusal) => {
-                self.target_failed(outcome, &refusal);
-                2
-            }
-        }
-    }
-
-    /// Takes a whole answer: whether it is one, and goes to the client.
-    pub fn whole(&mut self, body: &[u8]) -> bool {
-        let status = self.answer.status;
-        let Some(call) = &mut self.call else {
-            return false;
-        };
-        let refused = !(200..300).contains(&status);
-        let quotes = |secret: &String| memchr::memmem::find(body, secret.as_bytes()).is_some();
-        if call.secret.as_ref().is_some_and(quotes) {
-            self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
-            return false;
-        }
-        let known = match read_answer(body) {
-            // A refusal is for nothing.
-            _ if refused => Known { usage: Some(Usage::default()), ..Known::default() },
-            Ok(usage) => {
-                let counted = if call.endpoint == Endpoint::Chat { count_answer(body) } else { Tokens::ZERO };
-                Known { usage, counted, since: Tokens::ZERO }
-            }
-            Err(_) => {
-                self.target_failed(Outcome::Failed, &Refusal::no_answer(Failure::Cut));
-                return false;
-            }
-        };
-        call.attempted(Outcome::Answered);
-        call.ended(status, known);
-        true
     }
 
     /// The relay that a stream passes through.
@@ -363,6 +296,6 @@ impl Visit {
         let mut end = std::mem::take(&mut call.end);
         end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
         let at = call.admission.as_ref().map(|admission| admission.at);
-        to_json(&Settlement { at, call: self.id.clone(), end, attempts, name })
+        to_json(&Settlement { at, call: self.id.clone(), end, attempts, name, answered_by: None })
     }
 }

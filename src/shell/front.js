@@ -1,9 +1,12 @@
 // The front's waiting half: one visit from its request to its answer. What happens next is always
 // Rust's decision (visit.rs, call.rs); the numbers below are its answers.
 import { answer, answerBody, answerHead, body, callObject, callProvider, drop, head, late, relayStream } from "./glue.js";
+import { googleToken } from "./google.js";
 import { Publication, follow } from "./replay.js";
+import { pass } from "./through.js";
 
-const CALL = 1, LOOK = 2, ADMIN = 3;
+const CALL = 1, LOOK = 2, ADMIN = 3, THROUGH = 4;
+const NONE = 0, UNABLE = 2;
 const READ = 0, STREAM = 1;
 // How long the end of a call waits for a call of the same tenant to travel with.
 const LINGER_MS = 5;
@@ -20,6 +23,8 @@ export async function visit(gateway, request, env, context) {
   switch (visit.kind()) {
     case CALL:
       return serve(visit, request, env, context).catch((error) => crashed(visit, error, env, context));
+    case THROUGH:
+      return pass(visit, request, env, context);
     case LOOK:
       return look(visit, env, context);
     case ADMIN:
@@ -42,17 +47,26 @@ async function serve(visit, request, env, context) {
 // The call itself; one that has a name publishes its answer.
 async function made(visit, env, context, publication) {
   const streams = visit.streams();
-  while (visit.next(secret(env, visit.secret_name()))) {
+  for (let next; (next = visit.next(secrets(env, visit.secret_names()))) !== NONE; ) {
+    if (next === UNABLE) continue;
     let response;
+    const account = visit.google_account();
     try {
-      response = await callProvider(visit.url(), visit.outgoing_headers(), visit.outgoing_body(), visit.timeout(), streams);
+      if (account !== undefined) visit.google_token(await googleToken(account));
+    } catch (error) {
+      visit.no_token(String(error?.message));
+      continue;
+    }
+    try {
+      const headers = visit.outgoing_headers(Date.now());
+      response = await callProvider(visit.url(), headers, visit.outgoing_body(), visit.timeout(), streams);
     } catch (error) {
       visit.failed(late(error), false);
       continue;
     }
-    const next = visit.head(response.status, answerHead(response));
-    if (next === STREAM) return stream(visit, response, env, context, publication);
-    if (next !== READ) {
+    const what = visit.head(response.status, answerHead(response));
+    if (what === STREAM) return stream(visit, response, env, context, publication);
+    if (what !== READ) {
       drop(response);
       continue;
     }
@@ -63,7 +77,7 @@ async function made(visit, env, context, publication) {
       visit.failed(late(error), true);
       continue;
     }
-    if (visit.whole(content)) return ended(visit, env, context, publication, content);
+    if (visit.whole(content)) return ended(visit, env, context, publication, visit.text() || content);
   }
   return ended(visit, env, context, publication);
 }
@@ -88,13 +102,13 @@ function crashed(visit, error, env, context, publication = null) {
   return ended(visit, env, context, publication);
 }
 
-function secret(env, name) {
-  const value = name === undefined ? undefined : env[name];
-  return typeof value === "string" ? value : undefined;
+// The secrets of these names, as lines; one that is not set is empty.
+export function secrets(env, names) {
+  return names === "" ? [] : names.split("\n").map((name) => (typeof env[name] === "string" ? env[name] : ""));
 }
 
 // Asks the tenant's object; ends of earlier calls travel with the question.
-async function admitted(visit, env, context) {
+export async function admitted(visit, env, context) {
   const tenant = visit.tenant();
   const ends = take(tenant);
   try {
@@ -167,7 +181,7 @@ async function look(visit, env, context) {
   return speak(visit);
 }
 
-function speak(visit, content = visit.text()) {
+export function speak(visit, content = visit.text()) {
   const response = answer(visit.status(), visit.headers(), content);
   visit.free();
   return response;
@@ -184,7 +198,7 @@ function take(tenant) {
 
 // Puts an end into the outbox. The first one for a tenant waits a moment; what no call has taken
 // along by then, it sends.
-function settle(env, context, tenant, end) {
+export function settle(env, context, tenant, end) {
   if (end === "") return undefined;
   const waiting = outbox.get(tenant);
   waiting?.ends.push(end);

@@ -3,11 +3,14 @@
 //! It keeps nothing but the secrets that sign keys.
 
 use super::admin;
-use super::visit::Visit;
-use crate::dialect::Endpoint;
+use super::through::Native;
+use super::visit::{Asked, Visit};
+use crate::dialect::{Dialect, Endpoint, gemini};
 use crate::idempotency::read_name;
 use crate::key::{self, SigningSecret};
+use crate::passthrough::{self, QUERY_BYTES_MAX};
 use crate::refusal::Refusal;
+use std::borrow::Cow;
 use uuid::Uuid;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
@@ -25,9 +28,62 @@ pub struct Gateway {
 struct Head<'a> {
     method: &'a str,
     path: &'a str,
-    key: &'a str,
+    /// What follows the `?`.
+    query: &'a str,
+    key: Cow<'a, str>,
+    /// The key came as Google's clients send it.
+    by_google: bool,
     content_encoding: &'a str,
+    /// Anthropic's clients send it.
+    version: &'a str,
+    beta: &'a str,
     idempotency_key: Option<&'a str>,
+}
+
+/// Where a request goes.
+enum Place {
+    /// To a model; Gemini's paths name it, and whether a stream is wanted.
+    Call(Endpoint, Option<(String, bool)>),
+    /// To a provider as it is: to the one that is named, and to which path there.
+    Through(Option<String>, String),
+    Usage,
+    /// To all models or the one that is named.
+    Models(Dialect, Option<String>),
+    Health,
+    Admin,
+    Nowhere,
+}
+
+impl Place {
+    fn of(head: &Head<'_>) -> Self {
+        let path = head.path;
+        if let Some((endpoint, model, stream)) = gemini::path::read(versionless(path)) {
+            return Self::Call(endpoint, Some((decode(&model), stream)));
+        }
+        if let Some(google) = path.strip_prefix("/v1beta") {
+            return match google.strip_prefix("/models/") {
+                Some(wanted) => Self::Models(Dialect::Gemini, Some(decode(wanted))),
+                None if google == "/models" => Self::Models(Dialect::Gemini, None),
+                None => Self::Nowhere,
+            };
+        }
+        if let Some((provider, rest)) = path.strip_prefix("/providers/").and_then(|path| path.split_once('/')) {
+            return Self::Through(Some(decode(provider)), rest.to_owned());
+        }
+        let api = path.strip_prefix("/v1").unwrap_or_default();
+        if let Some(path) = passthrough::alias(api) {
+            return Self::Through(None, path.to_owned());
+        }
+        match (Endpoint::at(api), api.strip_prefix("/models/")) {
+            (Some(endpoint), _) => Self::Call(endpoint, None),
+            (_, Some(wanted)) => Self::Models(head.dialect(), Some(decode(wanted))),
+            _ if api == "/models" => Self::Models(head.dialect(), None),
+            _ if api == "/usage" => Self::Usage,
+            _ if path == "/healthz" => Self::Health,
+            _ if path.starts_with("/admin/") => Self::Admin,
+            _ => Self::Nowhere,
+        }
+    }
 }
 
 #[wasm_bindgen]
@@ -47,7 +103,7 @@ impl Gateway {
         let head = Head::read(head);
         match self.route(&head, bound, &call) {
             Ok(visit) => visit,
-            Err(refusal) => Visit::refused(call, &refusal),
+            Err(refusal) => Visit::refused(call, head.dialect(), &refusal),
         }
     }
 
@@ -59,28 +115,34 @@ impl Gateway {
     /// The table of all that can be called.
     fn route(&self, head: &Head<'_>, bound: bool, call: &str) -> Result<Visit, Refusal> {
         let Head { method, path, .. } = *head;
-        let api = path.strip_prefix("/v1").unwrap_or_default();
         let call = call.to_owned();
-        let models = api == "/models" || api.starts_with("/models/");
-        match (method, api, Endpoint::at(api)) {
-            ("POST", _, Some(endpoint)) => {
+        let place = Place::of(head);
+        let wrong = |allowed| Err(Refusal::wrong_method(method, path, allowed));
+        match (method, place) {
+            ("POST", Place::Call(endpoint, model)) => {
                 let presented = self.presented(head, bound)?;
                 if !matches!(head.content_encoding, "" | "identity") {
                     return Err(Refusal::packed(head.content_encoding));
                 }
                 let name = head.idempotency_key.map(|key| read_name(key).ok_or_else(Refusal::bad_idempotency_key));
-                Ok(Visit::call(call, presented, endpoint, name.transpose()?))
+                let anthropic = [head.version, head.beta].map(str::to_owned);
+                Ok(Visit::call(call, presented, Asked { endpoint, model, anthropic, name: name.transpose()? }))
             }
-            ("GET", "/usage", _) => Ok(Visit::look(call, self.presented(head, bound)?, "usage", None)),
-            ("GET", _, _) if models => {
-                let wanted = api.strip_prefix("/models/").map(decode);
-                Ok(Visit::look(call, self.presented(head, bound)?, "models", wanted))
+            ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE", Place::Through(provider, path)) => {
+                let presented = self.presented(head, bound)?;
+                let native = head.native(provider, path)?;
+                Ok(Visit::native(call, head.dialect(), presented, native))
             }
-            ("GET" | "HEAD", _, _) if path == "/healthz" => Ok(Visit::shown(call, "{\"status\":\"ok\"}".to_owned())),
-            _ if path.starts_with("/admin/") => Ok(Visit::admin(call)),
-            (_, _, Some(_)) => Err(Refusal::wrong_method(method, path, "POST")),
-            _ if models || api == "/usage" => Err(Refusal::wrong_method(method, path, "GET")),
-            _ => Err(Refusal::no_path(method, path)),
+            (_, Place::Through(..)) => wrong("GET, HEAD, POST, PUT, PATCH and DELETE"),
+            ("GET", Place::Usage) => Ok(Visit::usage(call, self.presented(head, bound)?)),
+            ("GET", Place::Models(dialect, wanted)) => {
+                Ok(Visit::models(call, self.presented(head, bound)?, dialect, wanted))
+            }
+            ("GET" | "HEAD", Place::Health) => Ok(Visit::shown(call, "{\"status\":\"ok\"}".to_owned())),
+            (_, Place::Admin) => Ok(Visit::admin(call)),
+            (_, Place::Call(..)) => wrong("POST"),
+            (_, Place::Usage | Place::Models(..) | Place::Health) => wrong("GET"),
+            (_, Place::Nowhere) => Err(Refusal::no_path(method, path)),
         }
     }
 
@@ -95,24 +157,72 @@ impl Gateway {
             let remedy = "Declare it in wrangler.toml for this environment: bindings are not inherited.";
             return Err(Refusal::not_set_up("the binding TENANTS", remedy));
         }
-        key::read(head.key, &self.signing).ok_or_else(|| Refusal::bad_key(!head.key.is_empty()))
+        key::read(&head.key, &self.signing).ok_or_else(|| Refusal::bad_key(!head.key.is_empty()))
     }
 }
 
 impl<'a> Head<'a> {
-    /// Reads the lines that `glue.js` makes: method, address, the three headers of a key, content-encoding, and
-    /// idempotency-key if there is one.
+    /// Reads the lines that `glue.js` makes: method, address, the headers of a key, content-encoding, anthropic-version,
+    /// anthropic-beta, and idempotency-key if there is one.
     fn read(text: &'a str) -> Self {
         let mut lines = text.split('\n');
         let mut line = || lines.next().unwrap_or_default();
         let (method, address, authorization) = (line(), line(), line());
-        let (x_api_key, api_key, content_encoding) = (line(), line(), line());
+        let (x_api_key, api_key, google_key) = (line(), line(), line());
+        let (content_encoding, version, beta) = (line(), line(), line());
         let idempotency_key = lines.next();
+        let path = path_of(address);
         let bearer = authorization.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer "));
-        let keys = [bearer.map_or("", |(_, key)| key.trim()), x_api_key, api_key];
-        let key = keys.into_iter().find(|key| !key.is_empty()).unwrap_or_default();
-        Self { method, path: path_of(address), key, content_encoding, idempotency_key }
+        let keys = [bearer.map_or("", |(_, key)| key.trim()), x_api_key, api_key, google_key];
+        let key = keys.into_iter().find(|key| !key.is_empty()).map(Cow::Borrowed);
+        // Google's older clients put it into the address.
+        let in_address = gemini::path::read(versionless(path)).is_some()
+            || ["/v1beta", "/providers/"].iter().any(|start| path.starts_with(start));
+        let key = key.unwrap_or_else(|| if in_address { query(address, "key") } else { "".into() });
+        let query =
+            address.split('#').next().and_then(|address| address.split_once('?')).map_or("", |(_, query)| query);
+        let by_google = !google_key.is_empty();
+        Self { method, path, query, key, by_google, content_encoding, version, beta, idempotency_key }
     }
+
+    /// The native call to `path` of `provider`.
+    fn native(&self, provider: Option<String>, path: String) -> Result<Native, Refusal> {
+        if !matches!(self.content_encoding, "" | "identity") {
+            return Err(Refusal::packed(self.content_encoding));
+        }
+        if self.idempotency_key.is_some() {
+            return Err(Refusal::no_idempotency());
+        }
+        let query = passthrough::query(self.query);
+        if !passthrough::is_sane(&path) || query.len() > QUERY_BYTES_MAX {
+            return Err(Refusal::bad_path());
+        }
+        Ok(Native { provider, method: self.method.to_owned(), path, query })
+    }
+
+    /// What the client speaks.
+    fn dialect(&self) -> Dialect {
+        let api = self.path.strip_prefix("/v1").unwrap_or_default();
+        match Endpoint::at(api) {
+            None if self.by_google || gemini::path::read(versionless(self.path)).is_some() => Dialect::Gemini,
+            _ if self.path.starts_with("/v1beta") => Dialect::Gemini,
+            Some(endpoint) => endpoint.dialect(),
+            None if !self.version.is_empty() || api.starts_with("/messages") => Dialect::Anthropic,
+            None => Dialect::OpenAi,
+        }
+    }
+}
+
+/// What follows the version in a path of Google's: its clients call either, and alone put a method behind a colon.
+fn versionless(path: &str) -> &str {
+    path.strip_prefix("/v1beta").or_else(|| path.strip_prefix("/v1")).unwrap_or_default()
+}
+
+/// The value of the parameter `name` of an address.
+fn query<'a>(address: &'a str, name: &str) -> Cow<'a, str> {
+    let parameters = address.split_once('?').map(|(_, query)| query.split(['&', '#'])).into_iter().flatten();
+    let value = parameters.filter_map(|parameter| parameter.split_once('=')).find(|(own, _)| *own == name);
+    value.map_or(Cow::Borrowed(""), |(_, value)| Cow::Owned(decode(value)))
 }
 
 /// The path of an absolute address, which the runtime has normalised.

@@ -7,8 +7,10 @@ export function head(request) {
   const headers = request.headers;
   const authorization = headers.get("authorization");
   const bearer = authorization?.slice(0, 7).toLowerCase() === "bearer ";
-  const keys = bearer ? `${authorization}\n\n` : `\n${headers.get("x-api-key") ?? ""}\n${headers.get("api-key") ?? ""}`;
-  const lines = `${request.method}\n${request.url}\n${keys}\n${headers.get("content-encoding") ?? ""}`;
+  const get = (name) => headers.get(name) ?? "";
+  const keys = bearer ? `${authorization}\n\n\n` : `\n${get("x-api-key")}\n${get("api-key")}\n${get("x-goog-api-key")}`;
+  const anthropic = `${get("anthropic-version")}\n${get("anthropic-beta")}`;
+  const lines = `${request.method}\n${request.url}\n${keys}\n${get("content-encoding")}\n${anthropic}`;
   const name = headers.get("idempotency-key");
   return name === null ? lines : `${lines}\n${name}`;
 }
@@ -102,8 +104,8 @@ export function write(storage, statements, texts) {
 
 // Calls a provider: resolves to its response as soon as the head is there. A whole answer has its
 // body in the same time; a stream has only its head in time.
-export async function callProvider(url, headers, content, ms, streams) {
-  const init = { method: "POST", headers: record(headers), body: content, redirect: "manual" };
+export async function callProvider(url, headers, content, ms, streams, method = "POST") {
+  const init = { method, headers: record(headers), body: content, redirect: "manual" };
   if (!streams) return fetch(url, { ...init, signal: AbortSignal.timeout(ms) });
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(new DOMException("timeout", "TimeoutError")), ms);
@@ -136,7 +138,7 @@ export function drop(response) {
   response.body?.cancel().catch(() => {});
 }
 
-const WHOLE = 0, CUT = 1, LEFT = 2;
+export const WHOLE = 0, CUT = 1, LEFT = 2;
 const NOTHING = new Uint8Array();
 
 // Passes a stream on through `relay` (push, over, finish): `answer` is the client's response, `ended` a promise of how it ended (0 by
@@ -244,7 +246,7 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs, {
 
 // Calls `bark` when it has listened for `ms` in vain, at the latest after twice that. A client that
 // is slow to read is not the provider's silence.
-function watchdog(ms, bark) {
+export function watchdog(ms, bark) {
   let listening = false;
   let heard = true;
   const timer = setInterval(() => {

@@ -2,7 +2,6 @@
 
 use super::object::to_json;
 use super::visit::{Answer, Visit};
-use crate::dialect::openai::write::error_event;
 use crate::idempotency::{Name, SILENCE_MAX, repeated};
 use crate::refusal::Refusal;
 use crate::units::Millis;
@@ -81,6 +80,8 @@ impl Visit {
     /// How a stream ends whose leader is lost; empty where the answer is no stream.
     pub fn lost_event(&self) -> String {
         let streams = self.answer.headers.contains("text/event-stream");
-        if streams { error_event(&Refusal::leader_lost().body()) } else { String::new() }
+        let endpoint = self.call.as_ref().map(|call| call.endpoint).filter(|_| streams);
+        let event = endpoint.map(|endpoint| Refusal::leader_lost().event(endpoint)).unwrap_or_default();
+        String::from_utf8(event).unwrap_or_default()
     }
 }

@@ -3,8 +3,8 @@
 use super::call::Call;
 use super::object::to_json;
 use super::visit::Visit;
+use crate::dialect::Endpoint;
 use crate::dialect::openai::ending::Heading;
-use crate::dialect::openai::write::error_event;
 use crate::policy::Disconnect;
 use crate::refusal::Refusal;
 use crate::relay::{End, Metered, Relay, Relayed, Stop};
@@ -27,8 +27,10 @@ pub struct Stream(Rc<Passage>);
 
 struct Passage {
     relay: RefCell<Relay>,
-    /// The secret that was sent to the provider, and must not come back.
-    secret: Option<String>,
+    /// What its client called.
+    endpoint: Endpoint,
+    /// The secrets that were shown to the provider, and must not come back.
+    secrets: Vec<String>,
     /// Whether it did, and nothing more is passed on.
     stopped: Cell<bool>,
     told: Cell<Told>,
@@ -45,9 +47,9 @@ struct Told {
 }
 
 impl Stream {
-    pub(super) fn new(show_usage: bool, secret: Option<String>) -> Self {
-        let relay = RefCell::new(Relay::new(show_usage));
-        Self(Rc::new(Passage { relay, secret, stopped: Cell::new(false), told: Cell::default() }))
+    pub(super) fn new(relay: Relay, endpoint: Endpoint, secrets: Vec<String>) -> Self {
+        let (relay, stopped, told) = (RefCell::new(relay), Cell::new(false), Cell::default());
+        Self(Rc::new(Passage { relay, endpoint, secrets, stopped, told }))
     }
 
     pub(super) fn metered(&self) -> Metered {
@@ -58,11 +60,11 @@ impl Stream {
     fn checked(&self, chunk: &[u8], relayed: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let bytes = relayed.as_deref().unwrap_or(chunk);
         let quotes = |secret: &String| memchr::memmem::find(bytes, secret.as_bytes()).is_some();
-        if !self.0.secret.as_ref().is_some_and(quotes) {
+        if !self.0.secrets.iter().any(quotes) {
             return relayed;
         }
         self.0.stopped.set(true);
-        Some(error_event(&Refusal::provider_credentials(200).body()).into_bytes())
+        Some(Refusal::provider_credentials(200).event(self.0.endpoint))
     }
 }
 
@@ -141,7 +143,7 @@ impl Call {
         let Told { sent, .. } = stream.0.told.get();
         stream.0.told.set(Told { sent, heard: sent, silence: Millis::ZERO });
         let (reckoning, created) = (self.reckoning(), admission.at.millis().get() / 1_000);
-        let heading = || Heading::new(id, created, &envelope.model);
+        let heading = || Heading::new(self.endpoint, id, created, &envelope.model);
         let mut relay = stream.0.relay.borrow_mut();
         relay.stop_at(output.map(|output| Stop { output, reckoning, heading: heading() }));
         Some(relay.is_stopping())

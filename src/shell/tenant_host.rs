@@ -389,7 +389,7 @@ fn failed(why: &str) -> JsValue {
     clippy::cast_sign_loss,
     reason = "a date is a positive whole number below 2^53"
 )]
-fn millis(now: f64) -> Millis {
+pub(super) fn millis(now: f64) -> Millis {
     Millis::new(now as u64)
 }
 

@@ -5,9 +5,9 @@
 
 use super::call::Call;
 use super::object::to_json;
-use crate::answer;
-use crate::dialect::Endpoint;
-use crate::dialect::openai::write::{model, models_list};
+use super::through::Native;
+use crate::answer::{self, Told};
+use crate::dialect::{Dialect, Endpoint, models};
 use crate::gauge::Gauges;
 use crate::key::{Presented, TenantId};
 use crate::refusal::Refusal;
@@ -25,12 +25,16 @@ enum Kind {
     Look = 2,
     /// An administrator.
     Admin = 3,
+    /// A native call.
+    Through = 4,
 }
 
 /// One visit, from its request's head to its answer.
 #[wasm_bindgen]
 pub struct Visit {
     kind: Kind,
+    /// What the client speaks.
+    pub(super) dialect: Dialect,
     /// What the client gets as `x-request-id`.
     pub(super) id: String,
     pub(super) answer: Answer,
@@ -38,9 +42,21 @@ pub struct Visit {
     pub(super) gauges: Gauges,
     presented: Option<Presented>,
     pub(super) call: Option<Call>,
+    pub(super) native: Option<Native>,
     method: &'static str,
     /// The one model that is asked for.
     wanted: Option<String>,
+}
+
+/// What the head of a call's request asks for.
+pub(super) struct Asked {
+    pub(super) endpoint: Endpoint,
+    /// The model and whether a stream is wanted, where the path says so.
+    pub(super) model: Option<(String, bool)>,
+    /// Which version of Anthropic's interface it speaks, and the features that it tries out.
+    pub(super) anthropic: [String; 2],
+    /// Its `Idempotency-Key`.
+    pub(super) name: Option<String>,
 }
 
 /// An answer: `headers` are lines that alternate names and values.
@@ -52,34 +68,45 @@ pub(super) struct Answer {
 }
 
 impl Visit {
-    fn new(kind: Kind, id: String) -> Self {
+    fn new(kind: Kind, dialect: Dialect, id: String) -> Self {
         let (answer, gauges) = (Answer::default(), Gauges::default());
-        Self { kind, id, answer, gauges, presented: None, call: None, method: "", wanted: None }
+        Self { kind, dialect, id, answer, gauges, presented: None, call: None, native: None, method: "", wanted: None }
     }
 
-    pub(super) fn refused(id: String, refusal: &Refusal) -> Self {
-        let mut visit = Self::new(Kind::Answered, id);
+    pub(super) fn refused(id: String, dialect: Dialect, refusal: &Refusal) -> Self {
+        let mut visit = Self::new(Kind::Answered, dialect, id);
         visit.refuse(refusal);
         visit
     }
 
     pub(super) fn shown(id: String, text: String) -> Self {
-        let mut visit = Self::new(Kind::Answered, id);
+        let mut visit = Self::new(Kind::Answered, Dialect::OpenAi, id);
         visit.show(text);
         visit
     }
 
     pub(super) fn admin(id: String) -> Self {
-        Self::new(Kind::Admin, id)
+        Self::new(Kind::Admin, Dialect::OpenAi, id)
     }
 
-    pub(super) fn call(id: String, presented: Presented, endpoint: Endpoint, name: Option<String>) -> Self {
-        let call = Some(Call::new(endpoint, name));
-        Self { presented: Some(presented), call, ..Self::new(Kind::Call, id) }
+    pub(super) fn call(id: String, presented: Presented, asked: Asked) -> Self {
+        let dialect = asked.endpoint.dialect();
+        let call = Some(Call::new(asked));
+        Self { presented: Some(presented), call, ..Self::new(Kind::Call, dialect, id) }
     }
 
-    pub(super) fn look(id: String, presented: Presented, method: &'static str, wanted: Option<String>) -> Self {
-        Self { presented: Some(presented), method, wanted, ..Self::new(Kind::Look, id) }
+    pub(super) fn native(id: String, dialect: Dialect, presented: Presented, native: Native) -> Self {
+        let (presented, native) = (Some(presented), Some(native));
+        Self { presented, native, ..Self::new(Kind::Through, dialect, id) }
+    }
+
+    pub(super) fn usage(id: String, presented: Presented) -> Self {
+        Self { presented: Some(presented), method: "usage", ..Self::new(Kind::Look, Dialect::OpenAi, id) }
+    }
+
+    /// A look at the models, or at the one that is `wanted`.
+    pub(super) fn models(id: String, presented: Presented, dialect: Dialect, wanted: Option<String>) -> Self {
+        Self { presented: Some(presented), method: "models", wanted, ..Self::new(Kind::Look, dialect, id) }
     }
 
     pub(super) fn presented(&self) -> Option<&Presented> {
@@ -92,7 +119,7 @@ impl Visit {
         for (name, value) in refusal.headers() {
             headers.push_str(&format!("\n{name}\n{value}"));
         }
-        self.answer = Answer { status: refusal.status, headers, text: refusal.body() };
+        self.answer = Answer { status: refusal.status, headers, text: refusal.body(self.dialect, &self.id) };
     }
 
     /// Makes a JSON text the answer.
@@ -101,13 +128,13 @@ impl Visit {
     }
 
     fn json_headers(&self) -> String {
-        answer::headers(&self.id, "application/json", None, None, &self.gauges)
+        answer::headers(&self.id, "application/json", &Told::nothing(self.dialect), &self.gauges)
     }
 }
 
 #[wasm_bindgen]
 impl Visit {
-    /// What it is for: 0 answered, 1 a call, 2 a look, 3 an administrator.
+    /// What it is for: 0 answered, 1 a call, 2 a look, 3 an administrator, 4 a native call.
     pub fn kind(&self) -> u8 {
         self.kind as u8
     }
@@ -160,8 +187,8 @@ impl Visit {
         }
         let ids: Vec<&str> = shown.as_array().into_iter().flatten().filter_map(|id| id.as_str()).collect();
         match self.wanted.as_deref() {
-            None => self.show(models_list(ids, 0)),
-            Some(wanted) if ids.contains(&wanted) => self.show(model(wanted, 0)),
+            None => self.show(models::list(self.dialect, &ids)),
+            Some(wanted) if ids.contains(&wanted) => self.show(models::one(self.dialect, wanted)),
             Some(wanted) => self.refuse(&Refusal::no_model(wanted)),
         }
     }

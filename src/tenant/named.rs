@@ -15,6 +15,9 @@ impl Tenant {
     /// Of a call that has a name the row must be [taken up](Tenant::take_up_name) before.
     pub fn ask(&mut self, now: Millis, ask: &Ask) -> Reply {
         let now = self.tick(now);
+        if let Some(through) = &ask.through {
+            return self.pass(now, ask, through);
+        }
         let Some(Idempotency { key: name, body_hash }) = &ask.idempotency else {
             return self.admit(now, ask).map_or_else(Reply::Denied, Reply::Admitted);
         };

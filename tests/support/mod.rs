@@ -124,10 +124,12 @@ impl World {
             model: "m".to_owned(),
             endpoint: "chat".to_owned(),
             shape: Shape { bytes: input_bytes, ..Shape::default() },
+            free: false,
             output: true,
             output_cap: output_cap.map(Tokens::new),
             choices: 1,
             idempotency: None,
+            through: None,
         }
     }
 
@@ -154,7 +156,7 @@ impl World {
 
     pub(crate) fn end(&mut self, call: &str, at: Option<CallKey>, end: End) {
         let name = self.rows.names.names.values().find(|row| row.call == call).map(|row| row.name.clone());
-        let settlement = Settlement { at, call: call.to_owned(), end, attempts: Vec::new(), name };
+        let settlement = Settlement { at, call: call.to_owned(), end, attempts: Vec::new(), name, answered_by: None };
         if let Err(needed) = self.tenant.settle(self.now, &settlement) {
             self.write();
             let row = self.rows.calls.get(&needed.0).cloned();

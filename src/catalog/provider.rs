@@ -1,0 +1,272 @@
+//! A service that answers calls: what it speaks, where it is, and how it is shown who calls.
+//!
+//! Well-known ones are rows of `providers.json`: a catalog that names a provider as such a row is called need only say what
+//! differs from it, so `"groq": {}` is all of Groq. Any service that speaks a known dialect is such a row.
+
+use crate::chat::Features;
+use crate::dialect::{CapField, Dialect};
+use crate::fields::{Field, Invalid};
+use crate::price_list::{self, List};
+use crate::units::Millis;
+use crate::window::parse_seconds;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+/// The providers that are built in, by name.
+pub const BUILT_IN: &str = include_str!("providers.json");
+const TIMEOUT_DEFAULT: Millis = Millis::from_secs(120);
+const HEADERS_MAX: usize = 16;
+const HEADER_BYTES_MAX: usize = 1_024;
+/// What stands in an address for the model's name.
+pub const MODEL_PLACE: &str = "{model}";
+
+/// The secrets that are Tollgate's own: no provider may ever be sent one.
+pub const OWN_SECRETS: [&str; 3] = ["API_KEYS_SECRET", "API_KEYS_SECRET_PREVIOUS", "ADMIN_TOKEN"];
+
+/// A service that answers calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// What it speaks: a call of one of these is passed on as it is, any other is translated to the first.
+    pub dialects: Vec<Dialect>,
+    /// What paths are put behind: no `/` at its end. [`MODEL_PLACE`] in it stands for the model.
+    pub base_url: String,
+    /// What every address ends with, such as `api-version=2024-10-21`; mostly nothing.
+    pub query: String,
+    /// What every request has, besides.
+    pub headers: Vec<(String, String)>,
+    /// The name of the secret that it knows us by; `None`: it asks for none.
+    pub secret: Option<String>,
+    /// How that is shown.
+    pub auth: Auth,
+    /// What it refuses of what its dialect can say: such a thing is not put into a request that is translated.
+    pub refuses: Features,
+    /// The field that carries an output cap which the client did not set itself, in OpenAI's dialect.
+    pub output_cap: CapField,
+    /// How long a whole answer may take, and the first byte of a stream.
+    pub timeout: Millis,
+    /// The list that has the prices which the document has not.
+    pub price_list: Option<List>,
+}
+
+/// How a provider is shown a secret. Only names of secrets are held here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Auth {
+    /// As a bearer token.
+    #[default]
+    Bearer,
+    /// In the header of this name.
+    Header(String),
+    /// As a token of Google's: the secret is the JSON key of a service account.
+    Google,
+    /// By a signature of Amazon's: the secret is the id of an access key.
+    Aws {
+        /// The secret that holds the access key itself.
+        key: String,
+        /// The secret that holds the token of a session, if it is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+        /// The region that is signed for.
+        region: String,
+    },
+}
+
+impl Auth {
+    /// Whether it is the usual way.
+    pub const fn is_bearer(&self) -> bool {
+        matches!(self, Self::Bearer)
+    }
+}
+
+impl Provider {
+    /// The names of all secrets that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let more = match &self.auth {
+            Auth::Aws { key, session, .. } => [Some(key.as_str()), session.as_deref()],
+            _ => [None, None],
+        };
+        self.secret.as_deref().into_iter().chain(more.into_iter().flatten())
+    }
+}
+
+/// Reads the provider `name`: what it leaves out is as the row of that name has it, where there is one. `null` is nothing.
+pub(super) fn read(name: &str, field: &Field<'_>) -> Result<Provider, Invalid> {
+    let document = over_built_in(name, field.value());
+    let mut fields = field.with(&document).fields()?;
+    let dialects = read_dialects(&fields.required("dialect")?)?;
+    let base = read_base_url(&fields.required("base_url")?)?;
+    let query = fields.optional("query").map(|field| read_query(&field)).transpose()?.unwrap_or_default();
+    let headers = fields.optional("headers").map(|field| read_headers(&field)).transpose()?.unwrap_or_default();
+    let (secret, auth) = fields.optional("auth").map(|field| read_auth(&field)).transpose()?.unwrap_or_default();
+    let refuses = super::read_features(fields.optional("refuses"))?;
+    let output_cap = match fields.optional("output_cap") {
+        // OpenAI's reasoning models take no other; most compatible servers know only the older one.
+        None if base.starts_with("https://api.openai.com/") => CapField::MaxCompletionTokens,
+        None => CapField::MaxTokens,
+        Some(field) => CapField::parse(field.text(32)?)
+            .ok_or_else(|| field.invalid("must be \"max_tokens\" or \"max_completion_tokens\""))?,
+    };
+    let timeout = match fields.optional("timeout") {
+        None => TIMEOUT_DEFAULT,
+        Some(field) => {
+            let seconds = parse_seconds(field.text(16)?).filter(|seconds| (1..=600).contains(seconds));
+            Millis::from_secs(seconds.ok_or_else(|| field.invalid("must be a time from 1s to 10m, such as \"30s\""))?)
+        }
+    };
+    let price_list = match fields.optional("price_list") {
+        None => List::at(&base).or_else(|| List::named(name)),
+        Some(field) => read_price_list(&field)?,
+    };
+    fields.finish()?;
+    Ok(Provider { dialects, base_url: base, query, headers, secret, auth, refuses, output_cap, timeout, price_list })
+}
+
+/// What the document says of the provider `name`, on top of the row that is built in.
+fn over_built_in(name: &str, document: &Value) -> Value {
+    let built_in: Value = serde_json::from_str(BUILT_IN).unwrap_or_default();
+    match (built_in.get(name), document) {
+        (Some(Value::Object(row)), Value::Object(own)) => {
+            let mut row = row.clone();
+            row.extend(own.clone());
+            Value::Object(row)
+        }
+        _ => document.clone(),
+    }
+}
+
+/// One dialect, or the list of all that it speaks.
+fn read_dialects(field: &Field<'_>) -> Result<Vec<Dialect>, Invalid> {
+    let read = |field: &Field<'_>| {
+        let name = field.text(32)?;
+        Dialect::named(name).ok_or_else(|| {
+            let names = Dialect::ALL.map(Dialect::name).join(", ");
+            field.invalid(format!("must be one of {names}, or a list of them; got {name:?}"))
+        })
+    };
+    if !field.value().is_array() {
+        return read(field).map(|dialect| vec![dialect]);
+    }
+    let dialects = field.list(Dialect::ALL.len())?.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    if dialects.is_empty() { Err(field.invalid("must name at least one dialect")) } else { Ok(dialects) }
+}
+
+fn read_auth(field: &Field<'_>) -> Result<(Option<String>, Auth), Invalid> {
+    let mut fields = field.fields()?;
+    let secret = |field: &Field<'_>| read_secret_name(field).map(Some);
+    let found = if let Some(bearer) = fields.optional("bearer") {
+        (secret(&bearer)?, Auth::Bearer)
+    } else if let Some(google) = fields.optional("google") {
+        (secret(&google)?, Auth::Google)
+    } else if let Some(aws) = fields.optional("aws") {
+        read_aws(&aws)?
+    } else {
+        let header = fields.required("header")?.text(64)?.to_ascii_lowercase();
+        if !is_header_name(&header) {
+            return Err(field.invalid("must name a header that may be set, such as \"x-api-key\""));
+        }
+        (secret(&fields.required("secret")?)?, Auth::Header(header))
+    };
+    fields.finish()?;
+    Ok(found)
+}
+
+fn read_aws(field: &Field<'_>) -> Result<(Option<String>, Auth), Invalid> {
+    let mut fields = field.fields()?;
+    let id = read_secret_name(&fields.required("access_key_id")?)?;
+    let key = read_secret_name(&fields.required("secret_access_key")?)?;
+    let session = fields.optional("session_token").map(|field| read_secret_name(&field)).transpose()?;
+    let region = fields.required("region")?;
+    let name = region.text(32)?;
+    if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+        return Err(region.invalid("must be the name of a region, such as \"us-east-1\""));
+    }
+    let auth = Auth::Aws { key, session, region: name.to_owned() };
+    fields.finish()?;
+    Ok((Some(id), auth))
+}
+
+/// A header that is not one of those by which requests are framed or sent.
+fn is_header_name(name: &str) -> bool {
+    const OURS: [&str; 8] =
+        ["host", "content-length", "content-type", "transfer-encoding", "connection", "accept", "user-agent", "cookie"];
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.bytes().all(plain) && !OURS.contains(&name)
+}
+
+fn read_headers(field: &Field<'_>) -> Result<Vec<(String, String)>, Invalid> {
+    let mut headers = Vec::new();
+    for (name, value) in field.entries(HEADERS_MAX)? {
+        let lower = name.to_ascii_lowercase();
+        if !is_header_name(&lower) || lower == "authorization" {
+            return Err(value.invalid("is no header that may be set here; keys go into \"auth\""));
+        }
+        let text = value.text(HEADER_BYTES_MAX)?;
+        if !text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            return Err(value.invalid("must have printable ASCII characters only"));
+        }
+        headers.push((lower, text.to_owned()));
+    }
+    Ok(headers)
+}
+
+/// What follows a `?`: names and values that need no escapes.
+fn read_query(field: &Field<'_>) -> Result<String, Invalid> {
+    let text = field.text(256)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~=&%+".contains(&byte);
+    if !text.bytes().all(plain) {
+        return Err(field.invalid("must be a query such as \"api-version=2024-10-21\", escaped and without '?'"));
+    }
+    Ok(text.to_owned())
+}
+
+fn read_price_list(field: &Field<'_>) -> Result<Option<List>, Invalid> {
+    let name = field.text(64)?;
+    if name == "none" {
+        return Ok(None);
+    }
+    List::named(name).map(Some).ok_or_else(|| {
+        // Not all: the eleven of one router would fill the screen.
+        let names = price_list::lists().map(|list| list.name).filter(|name| !name.starts_with("huggingface_"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        field.invalid(format!("must be \"none\" or a list that is built in: {names}, huggingface_…; got {name:?}"))
+    })
+}
+
+/// The address, without a `/` at its end.
+fn read_base_url(field: &Field<'_>) -> Result<String, Invalid> {
+    let text = field.text(512)?;
+    let wrong = || {
+        field.invalid(format!("must be an http or https address such as \"https://api.openai.com/v1\"; got {text:?}"))
+    };
+    // Braces are escaped in addresses; the one place of them that means something is put back.
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let bare =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if !bare {
+        return Err(field.invalid(
+            "must hold no user, password, query or fragment; put keys into a secret and name it in \"auth\"",
+        ));
+    }
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(wrong());
+    }
+    Ok(url.as_str().replace("%7Bmodel%7D", MODEL_PLACE).trim_end_matches('/').to_owned())
+}
+
+fn read_secret_name(field: &Field<'_>) -> Result<String, Invalid> {
+    let name = field.text(64)?;
+    let plain = name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
+    if !plain || name.starts_with(|first: char| first.is_ascii_digit()) {
+        // The value is not shown: it may be a key that was put here by mistake.
+        return Err(field.invalid("must be the name of a secret, such as \"OPENAI_API_KEY\", never the key itself"));
+    }
+    if OWN_SECRETS.contains(&name) {
+        return Err(field.invalid(format!("{name} is Tollgate's own secret and is never sent to a provider")));
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+#[path = "provider/tests.rs"]
+mod tests;

@@ -1,0 +1,131 @@
+//! What a catalog says of its providers, and what it need not say.
+
+use super::*;
+use crate::catalog::{Catalog, DEFAULT};
+use serde_json::json;
+
+fn provider(name: &str, document: Value) -> Result<Provider, Invalid> {
+    read(name, &Field::root("provider", &document))
+}
+
+#[track_caller]
+fn refuse(document: Value, problem: &str) {
+    let invalid = provider("mine", document).unwrap_err().to_string();
+    assert!(invalid.starts_with(problem), "{invalid}");
+}
+
+#[test]
+fn a_built_in_provider_needs_no_more_than_its_name() {
+    let rows: Value = serde_json::from_str(BUILT_IN).unwrap();
+    for (name, row) in rows.as_object().unwrap() {
+        let more = if row.get("base_url").is_some() { json!({}) } else { json!({"base_url": "https://a.example/b"}) };
+        let read = provider(name, more).unwrap();
+        let local = read.base_url.starts_with("http://127.0.0.1:");
+        assert!(local || read.secret.is_some(), "{name} is shown no secret");
+        assert_eq!(local, !read.base_url.starts_with("https://"), "{name}");
+    }
+    let groq = provider("groq", json!({})).unwrap();
+    assert_eq!(
+        (groq.base_url.as_str(), groq.secret.as_deref()),
+        ("https://api.groq.com/openai/v1", Some("GROQ_API_KEY"))
+    );
+    assert_eq!(provider("openai", json!({})).unwrap().dialects, [Dialect::OpenAi, Dialect::Responses]);
+}
+
+/// Those whose prices the built-in lists do not have are named.
+#[test]
+fn a_built_in_provider_has_a_list_of_prices() {
+    let rows: Value = serde_json::from_str(BUILT_IN).unwrap();
+    let unpriced: Vec<&String> = rows
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|name| {
+            provider(
+                name,
+                json!({"base_url": rows[*name].get("base_url").cloned().unwrap_or(json!("https://a.example"))}),
+            )
+            .unwrap()
+            .price_list
+            .is_none()
+        })
+        .collect();
+    assert_eq!(unpriced, ["nvidia", "ollama", "lmstudio", "vllm", "litellm", "llamacpp"]);
+}
+
+#[test]
+fn what_a_catalog_says_stands_in_for_what_is_built_in() {
+    let own = json!({"base_url": "http://127.0.0.1:9/v1/", "auth": null, "timeout": "5s"});
+    let read = provider("groq", own).unwrap();
+    assert_eq!(
+        (read.base_url.as_str(), read.secret, read.timeout),
+        ("http://127.0.0.1:9/v1", None, Millis::from_secs(5))
+    );
+}
+
+#[test]
+fn a_secret_is_shown_as_the_provider_wants_it() {
+    let auth = |auth: Value| {
+        let read = provider("mine", json!({"dialect": "openai", "base_url": "http://a", "auth": auth})).unwrap();
+        let secrets = read.secrets().map(str::to_owned).collect::<Vec<_>>().join(" ");
+        (secrets, read.auth)
+    };
+    assert_eq!(auth(json!({"bearer": "A"})), ("A".to_owned(), Auth::Bearer));
+    assert_eq!(
+        auth(json!({"header": "X-Api-Key", "secret": "A"})),
+        ("A".to_owned(), Auth::Header("x-api-key".to_owned()))
+    );
+    assert_eq!(auth(json!({"google": "A"})), ("A".to_owned(), Auth::Google));
+    let aws = json!({"access_key_id": "A", "secret_access_key": "B", "session_token": "C", "region": "eu-west-1"});
+    let signed = Auth::Aws { key: "B".to_owned(), session: Some("C".to_owned()), region: "eu-west-1".to_owned() };
+    assert_eq!(auth(json!({"aws": aws})), ("A B C".to_owned(), signed));
+}
+
+#[test]
+fn azure_is_an_address_with_the_model_in_it_and_a_query() {
+    let azure =
+        json!({"base_url": "https://x.openai.azure.com/openai/deployments/{model}", "query": "api-version=2024-10-21"});
+    let read = provider("azure", azure).unwrap();
+    assert_eq!(read.base_url, "https://x.openai.azure.com/openai/deployments/{model}");
+    assert_eq!((read.query.as_str(), read.auth), ("api-version=2024-10-21", Auth::Header("api-key".to_owned())));
+}
+
+#[test]
+fn what_is_wrong_with_a_provider_is_named() {
+    let with = |name: &str, value: Value| {
+        let mut document = json!({"dialect": "openai", "base_url": "http://a"});
+        document[name] = value;
+        document
+    };
+    for (name, value, problem) in [
+        ("dialect", json!([]), "provider.dialect: must name at least one dialect"),
+        ("dialect", json!(["openai", "soap"]), "provider.dialect[1]: must be one of openai, responses"),
+        ("query", json!("a=b c"), "provider.query: must be a query such as"),
+        ("query", json!("?a=b"), "provider.query: must be a query such as"),
+        ("headers", json!({"Host": "x"}), "provider.headers[\"Host\"]: is no header that may be set here"),
+        ("headers", json!({"authorization": "Bearer x"}), "provider.headers[\"authorization\"]: is no header that may"),
+        ("headers", json!({"x-a": "b\nc"}), "provider.headers[\"x-a\"]: must have printable ASCII"),
+        ("auth", json!({"header": "content-type", "secret": "A"}), "provider.auth: must name a header that may be set"),
+        (
+            "auth",
+            json!({"header": "x-api-key", "secret": "sk-1"}),
+            "provider.auth.secret: must be the name of a secret",
+        ),
+        ("auth", json!({"bearer": "A", "secret": "B"}), "provider.auth.secret: is not a field here"),
+        (
+            "auth",
+            json!({"aws": {"access_key_id": "A", "secret_access_key": "B"}}),
+            "provider.auth.aws.region: is missing",
+        ),
+        ("auth", json!({}), "provider.auth.header: is missing"),
+    ] {
+        refuse(with(name, value), problem);
+    }
+    assert_eq!(provider("azure", json!({})).unwrap_err().to_string(), "provider.base_url: is missing");
+}
+
+#[test]
+fn the_catalog_that_ships_names_built_in_providers() {
+    let catalog = Catalog::read(&serde_json::from_str(DEFAULT).unwrap(), 0).unwrap();
+    assert_eq!(catalog.providers["anthropic"].dialects, [Dialect::Anthropic]);
+}

@@ -1,0 +1,124 @@
+//! Native calls: what is passed on to a provider as it came, by which names, and where it goes.
+//!
+//! `/providers/{provider}/{path}` reaches everything that a provider offers, in its own words. What is known of such a call is
+//! its path, and what its answer says in passing ([`Meter`]); what may not leave is watched for ([`Guard`]).
+//!
+//! A path has two names: as it was written, and without the version that it may begin with. Rules and prices may use
+//! either: `openai/images/*` is for `images/generations` and for `v1/images/generations`.
+
+use crate::catalog::MODEL_PLACE;
+use crate::pattern::Pattern;
+
+mod guard;
+mod meter;
+mod usage;
+
+pub use guard::{Guard, Quoted};
+pub use meter::Meter;
+
+/// What is passed on where a policy does not say: what leaves nothing behind at the provider. Files, batches and the like
+/// belong to the provider's key, which all tenants share: one would see what is another's.
+pub const STATELESS: [&str; 4] = ["*/images/*", "*/audio/*", "*/moderations", "*/rerank"];
+/// The most bytes of a path, and of a query.
+pub const PATH_BYTES_MAX: usize = 1_024;
+/// The most bytes of a query.
+pub const QUERY_BYTES_MAX: usize = 4_096;
+/// How Tollgate's own keys begin.
+const KEY_PREFIX: &str = "tg_";
+
+/// Native calls by their names at OpenAI, after `/v1`: whole, or with more behind a `/`.
+const ALIASES: [(&str, bool); 6] =
+    [("images", true), ("audio", true), ("moderations", false), ("rerank", false), ("batches", true), ("files", true)];
+
+/// What such a call is called where models are: in a policy's `models`, in limits and in usage.
+pub fn model_name(provider: &str) -> String {
+    format!("providers/{provider}")
+}
+
+/// Where such a call goes, as far as a provider's health is concerned.
+pub fn target_name(provider: &str) -> String {
+    format!("{provider}/*")
+}
+
+/// The path of a native call in `api`, a path after `/v1`, where it is one of OpenAI's names.
+pub fn alias(api: &str) -> Option<&str> {
+    let path = api.strip_prefix('/')?;
+    let (first, more) = path.split_once('/').map_or((path, false), |(first, _)| (first, true));
+    ALIASES.iter().any(|&(name, open)| name == first && (open || !more)).then_some(path)
+}
+
+/// Whether `path` can be put behind a provider's address and still mean what it says.
+pub fn is_sane(path: &str) -> bool {
+    let segment = |segment: &str| !matches!(segment, "" | "." | "..");
+    path.len() <= PATH_BYTES_MAX && path.split('/').all(segment) && has_plain_bytes(path)
+}
+
+/// Only bytes that no server takes for something else: no escape of a `/`, a `\`, a `.`, a `%` or a control character.
+fn has_plain_bytes(path: &str) -> bool {
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        let plain = byte.is_ascii_alphanumeric() || b"-._~:@+,=/".contains(&byte);
+        let mut escaped = || {
+            let digits = [bytes.next()?, bytes.next()?];
+            u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()
+        };
+        let harmless = |byte: u8| !byte.is_ascii_control() && !b"/\\.%?#".contains(&byte);
+        if !plain && (byte != b'%' || !escaped().is_some_and(harmless)) {
+            return false;
+        }
+    }
+    true
+}
+
+/// The query of a native call as it goes on: without a `key` that is one of Tollgate's.
+pub fn query(query: &str) -> String {
+    let is_ours = |part: &&str| {
+        let decoded = url::form_urlencoded::parse(part.as_bytes()).next();
+        decoded.is_some_and(|(name, value)| name == "key" && value.trim_start().starts_with(KEY_PREFIX))
+    };
+    query.split('&').filter(|part| !part.is_empty() && !is_ours(part)).collect::<Vec<_>>().join("&")
+}
+
+/// The names of a call to `path` of `provider`, by which rules and prices know it.
+pub fn names(provider: &str, path: &str) -> impl Iterator<Item = String> {
+    let unversioned = path.split_once('/').filter(|(first, _)| is_version(first)).map(|(_, rest)| rest);
+    [Some(path), unversioned].into_iter().flatten().map(move |path| format!("{provider}/{path}"))
+}
+
+/// Whether one of `patterns` is for a call to `path` of `provider`. A pattern is `provider/path`, and its first `/` is the one
+/// between the two; one without is for all of a provider.
+pub fn allows(patterns: &[Pattern], provider: &str, path: &str) -> bool {
+    let covers = |pattern: &Pattern, name: &str| {
+        let (own_provider, own_path) = pattern.as_str().split_once('/').unwrap_or((pattern.as_str(), "*"));
+        let path = name.split_once('/').map_or("", |(_, path)| path);
+        Pattern::new(own_provider).matches(provider) && Pattern::new(own_path).matches(path)
+    };
+    names(provider, path).any(|name| patterns.iter().any(|pattern| covers(pattern, &name)))
+}
+
+/// Where a call to `path` of the provider at `base_url` goes.
+///
+/// A version with which the address ends is not repeated, and where the address has a place for a model, the first part
+/// of the path stands there.
+pub fn address(base_url: &str, path: &str) -> String {
+    let (base, path) = match base_url.split_once(MODEL_PLACE) {
+        None => (base_url.to_owned(), path),
+        Some((head, tail)) => {
+            let (model, rest) = path.split_once('/').unwrap_or((path, ""));
+            (format!("{head}{model}{tail}"), rest)
+        }
+    };
+    let version = base.rsplit('/').next().filter(|last| is_version(last));
+    let again = version.and_then(|version| path.strip_prefix(version)?.strip_prefix('/'));
+    format!("{base}/{}", again.unwrap_or(path)).trim_end_matches('/').to_owned()
+}
+
+/// Whether a part of a path is a version: `v1`, `v1beta`.
+fn is_version(part: &str) -> bool {
+    let rest = part.strip_prefix('v').unwrap_or_default();
+    rest.starts_with(|first: char| first.is_ascii_digit()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+#[path = "passthrough/tests.rs"]
+mod tests;

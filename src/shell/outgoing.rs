@@ -1,0 +1,191 @@
+//! What goes out to a provider: the next target of a call, where it is, and what it is sent.
+
+use super::call::Call;
+use super::tenant_host::millis;
+use super::visit::Visit;
+use crate::aws::sign::{self, Credentials};
+use crate::catalog::{Auth, MODEL_PLACE};
+use crate::dialect::{Dialect, Edit, OutputCap};
+use crate::refusal::Refusal;
+use crate::translate::{self, Outgoing, Target, Unable};
+use crate::wire::Hop;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// What became of the next target; the numbers are known to `front.js`.
+#[derive(Clone, Copy)]
+enum Next {
+    /// There is none, or none that can be called.
+    None = 0,
+    /// It is to be called.
+    Ready = 1,
+    /// It cannot do what is asked; there may be another.
+    Unable = 2,
+}
+
+impl Call {
+    /// The target after the one that was tried last.
+    fn upcoming(&self) -> Option<&Hop> {
+        self.admission.as_ref()?.hops.get(self.tried)
+    }
+
+    /// The request for the target that is being tried.
+    fn prepare(&self) -> Option<Result<Outgoing, Unable>> {
+        let (envelope, admission, hop) = (self.envelope.as_ref()?, self.admission.as_ref()?, self.hop()?);
+        let output_cap = admission.output_cap.map(|tokens| OutputCap { tokens, field: hop.cap_field });
+        let target = Target {
+            dialects: &hop.dialects,
+            lacks: hop.lacks,
+            refuses: hop.refuses,
+            drop_unsupported: admission.drop_unsupported,
+            edit: Edit { model: &hop.model, output_cap, usage: true },
+            cap_field: hop.cap_field,
+            max_output: admission.max_output,
+        };
+        Some(translate::request(envelope, &self.body, &target))
+    }
+}
+
+/// The names of all secrets that a target needs.
+fn secrets(hop: &Hop) -> Vec<&str> {
+    let more = match &hop.auth {
+        Auth::Aws { key, session, .. } => [Some(key.as_str()), session.as_deref()],
+        _ => [None, None],
+    };
+    hop.secret.as_deref().into_iter().chain(more.into_iter().flatten()).collect()
+}
+
+/// The headers that sign a call to Amazon.
+fn signed(call: &Call, url: &str, region: &str, now: f64) -> Vec<(String, String)> {
+    let [id, key, ..] = call.secrets.as_slice() else { return Vec::new() };
+    let credentials = Credentials::new(id, key, call.secrets.get(2).map(String::as_str));
+    let body = call.outgoing.as_ref().map_or(&[][..], |outgoing| outgoing.body.as_slice());
+    let headers = [("content-type", "application/json")];
+    let request = sign::Call { url, headers: &headers, body, region, service: sign::BEDROCK };
+    // An address that is none fails when it is called.
+    sign::sign(&request, &credentials, millis(now)).unwrap_or_default()
+}
+
+#[wasm_bindgen]
+impl Visit {
+    /// The names of the secrets that the next target needs, as lines; empty where it needs none.
+    pub fn secret_names(&self) -> String {
+        let upcoming = self.call.as_ref().and_then(Call::upcoming);
+        upcoming.map(|hop| secrets(hop).join("\n")).unwrap_or_default()
+    }
+
+    /// Turns to the next target with its secrets (empty: it is not set): 0 there is none that can be called, 1 call it, 2 try the
+    /// one after it.
+    pub fn next(&mut self, given: Vec<String>) -> u8 {
+        let Some(call) = &mut self.call else {
+            return Next::None as u8;
+        };
+        let Some(hop) = call.upcoming() else {
+            return Next::None as u8;
+        };
+        let missing = secrets(hop).into_iter().zip(&given).find(|(_, secret)| secret.is_empty());
+        let (missing, target) = (missing.map(|(name, _)| name.to_owned()), hop.target.clone());
+        call.tried = call.tried.saturating_add(1);
+        if let Some(name) = missing {
+            let remedy = format!("Set it: npx wrangler secret put {name}");
+            self.give_up(&Refusal::not_set_up(&format!("the secret {name}"), &remedy));
+            return Next::None as u8;
+        }
+        call.secrets = given.into_iter().map(|secret| secret.trim().to_owned()).collect();
+        match call.prepare() {
+            Some(Ok(outgoing)) => {
+                call.outgoing = Some(outgoing);
+                Next::Ready as u8
+            }
+            Some(Err(unable)) => {
+                // What another target answered, or failed to, tells the client more.
+                if !call.has_attempted() {
+                    self.give_up(&Refusal::unable(unable, &target));
+                }
+                Next::Unable as u8
+            }
+            None => Next::None as u8,
+        }
+    }
+
+    /// Where the request goes.
+    pub fn url(&self) -> String {
+        let address = |call: &Call| {
+            let (hop, outgoing) = (call.hop()?, call.outgoing.as_ref()?);
+            let base = hop.base_url.replace(MODEL_PLACE, &hop.model);
+            let joint = if outgoing.path.contains('?') { '&' } else { '?' };
+            let query = if hop.query.is_empty() { String::new() } else { format!("{joint}{}", hop.query) };
+            Some(format!("{base}{}{query}", outgoing.path))
+        };
+        self.call.as_ref().and_then(address).unwrap_or_default()
+    }
+
+    /// The request's headers, as lines. Only what is named here goes to a provider: of the client's own head no more than
+    /// which of Anthropic's features it tries out.
+    /// At `now`, in milliseconds since 1970; ask before [`Visit::outgoing_body`].
+    pub fn outgoing_headers(&self, now: f64) -> String {
+        let Some((call, hop)) = self.call.as_ref().and_then(|call| Some((call, call.hop()?))) else {
+            return String::new();
+        };
+        let dialect = call.outgoing.as_ref().map(|outgoing| outgoing.dialect);
+        let accept = match dialect {
+            Some(Dialect::Converse) if self.streams() => "application/vnd.amazon.eventstream",
+            _ if self.streams() => "text/event-stream",
+            _ => "application/json",
+        };
+        let id = &self.id;
+        let mut lines = format!(
+            "content-type\napplication/json\naccept\n{accept}\nuser-agent\ntollgate\nx-client-request-id\n{id}"
+        );
+        let mut add = |name: &str, value: &str| lines.push_str(&format!("\n{name}\n{value}"));
+        // A client that is passed on as it is speaks the version that it says.
+        let passed = dialect == Some(Dialect::Anthropic) && call.endpoint.dialect() == Dialect::Anthropic;
+        let own = ["anthropic-version", "anthropic-beta"].into_iter().zip(&call.anthropic);
+        let own: Vec<_> = own.filter(|(_, value)| passed && !value.is_empty()).collect();
+        for (name, value) in &hop.headers {
+            if own.iter().all(|(own, _)| own != name) {
+                add(name, value);
+            }
+        }
+        for (name, value) in own {
+            add(name, value);
+        }
+        match (&hop.auth, call.secrets.first()) {
+            (Auth::Bearer, Some(secret)) => add("authorization", &format!("Bearer {secret}")),
+            (Auth::Header(name), Some(secret)) => add(name, secret),
+            (Auth::Google, _) => add("authorization", &format!("Bearer {}", call.token.as_deref().unwrap_or_default())),
+            (Auth::Aws { region, .. }, _) => {
+                for (name, value) in signed(call, &self.url(), region, now) {
+                    add(&name, &value);
+                }
+            }
+            (_, None) => {}
+        }
+        lines
+    }
+
+    /// The service account that a token is to be got for before the call goes out, where the provider is Google.
+    pub fn google_account(&self) -> Option<String> {
+        let call = self.call.as_ref()?;
+        (call.hop()?.auth == Auth::Google).then(|| call.secrets.first().cloned()).flatten()
+    }
+
+    /// Takes that token.
+    pub fn google_token(&mut self, token: String) {
+        if let Some(call) = &mut self.call {
+            call.secrets.push(token.clone());
+            call.token = Some(token);
+        }
+    }
+
+    /// The request's body.
+    pub fn outgoing_body(&mut self) -> Vec<u8> {
+        let outgoing = self.call.as_mut().and_then(|call| call.outgoing.as_mut());
+        outgoing.map(|outgoing| std::mem::take(&mut outgoing.body)).unwrap_or_default()
+    }
+
+    /// How long the head of the answer may take, and then its body, in milliseconds.
+    pub fn timeout(&self) -> u32 {
+        let timeout = self.call.as_ref().and_then(Call::hop).map(|hop| hop.timeout.get());
+        timeout.and_then(|timeout| u32::try_from(timeout).ok()).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,386 @@
+//! A native call: passed on to its provider as it came, and its answer passed back. Its order is in `through.js`.
+//!
+//! Neither body is held: the request's goes straight out, the answer's is looked at in passing. So such a call is made once:
+//! there are no bytes left to send to another target.
+
+use super::object::to_json;
+use super::visit::{Answer, Visit};
+use crate::answer::{self, Told, Verdict};
+use crate::bound::Shape;
+use crate::catalog::Auth;
+use crate::dialect::Dialect;
+use crate::health::Outcome;
+use crate::passthrough::{self, Meter};
+use crate::policy::Disconnect;
+use crate::refusal::{Failure, Refusal};
+use crate::rows::{End, Truth};
+use crate::settle;
+use crate::units::{Millis, NanoUsd, Tokens};
+use crate::wire::{self, Admission, Amend, AnsweredBy, Ask, Denial, Hop, Reply, Settlement};
+use wasm_bindgen::prelude::{JsError, wasm_bindgen};
+
+mod passage;
+
+use passage::Passage;
+
+/// How long nothing is said of a call under way, at the most; and how often in its lease something is, at the least.
+const SILENCE_MAX: Millis = Millis::from_secs(60);
+const REPORTS_MIN: u64 = 3;
+
+/// What the head of a native call's request asks for.
+#[derive(Default)]
+pub(super) struct Native {
+    /// The provider, where the path names it.
+    pub(super) provider: Option<String>,
+    pub(super) method: String,
+    /// The path at the provider, as it is written.
+    pub(super) path: String,
+    /// What follows the `?`, as it goes on.
+    pub(super) query: String,
+}
+
+/// A native call, as far as it has come.
+#[wasm_bindgen]
+pub struct Through {
+    visit: Visit,
+    native: Native,
+    /// Those headers of the client's that go on, as lines.
+    carried: String,
+    admission: Option<Admission>,
+    secrets: Vec<String>,
+    /// The token that Google is shown.
+    token: Option<String>,
+    /// How long the tenant's object has heard nothing.
+    silence: Millis,
+    /// The length that the answer is said to have.
+    length: Option<u64>,
+    passage: Option<Passage>,
+    attempts: Vec<(String, Outcome)>,
+    answered_by: Option<AnsweredBy>,
+    end: End,
+}
+
+#[wasm_bindgen]
+impl Visit {
+    /// The native call that it is. `provider`: the one that a header names, or nothing; `carried`: the client's headers that go on,
+    /// as lines that alternate names and values.
+    pub fn through(mut self, provider: &str, carried: String) -> Through {
+        let mut native = self.native.take().unwrap_or_default();
+        let named = || Some(provider.to_owned()).filter(|provider| !provider.is_empty());
+        native.provider = native.provider.or_else(named);
+        Through {
+            visit: self,
+            native,
+            carried,
+            admission: None,
+            secrets: Vec::new(),
+            token: None,
+            silence: Millis::ZERO,
+            length: None,
+            passage: None,
+            attempts: Vec::new(),
+            answered_by: None,
+            end: End::default(),
+        }
+    }
+}
+
+impl Through {
+    fn hop(&self) -> Option<&Hop> {
+        self.admission.as_ref()?.hops.first()
+    }
+
+    fn ask_of(&self) -> Option<Ask> {
+        let presented = self.visit.presented()?;
+        let Native { provider, path, method, .. } = &self.native;
+        Some(Ask {
+            call: self.visit.id.clone(),
+            key: presented.key.clone(),
+            hash: presented.hash.clone(),
+            model: String::new(),
+            endpoint: String::new(),
+            shape: Shape::default(),
+            output: false,
+            free: false,
+            output_cap: None,
+            choices: 1,
+            idempotency: None,
+            through: Some(wire::Through { provider: provider.clone(), path: path.clone(), method: method.clone() }),
+        })
+    }
+
+    /// Makes a refusal the answer, and what the call ended with: it used nothing.
+    fn give_up(&mut self, refusal: &Refusal) {
+        self.visit.refuse(refusal);
+        self.end = End { status: refusal.status, ..End::default() };
+    }
+
+    fn attempted(&mut self, outcome: Outcome) {
+        self.attempts.extend(self.hop().map(|hop| (hop.target.clone(), outcome)));
+    }
+
+    fn target_failed(&mut self, outcome: Outcome, refusal: &Refusal) {
+        self.attempted(outcome);
+        self.give_up(refusal);
+    }
+
+    fn quotes(&self, text: &str) -> bool {
+        self.secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()))
+    }
+
+    /// The head of the provider's answer becomes the client's. `lines`: what comes after those that [`answer::judge`] reads.
+    fn answered(&mut self, status: u16, content_type: &str, lines: &str) {
+        let mut lines = lines.split('\n');
+        let (retry_after, _, length) = (lines.next(), lines.next(), lines.next().unwrap_or_default());
+        let target = self.hop().map(|hop| hop.target.clone());
+        let told = Told { target: target.as_deref(), ..Told::nothing(self.visit.dialect) };
+        let headers = answer::headers(&self.visit.id, content_type, &told, &self.visit.gauges);
+        let mut headers = headers.strip_prefix("content-type\n\n").unwrap_or(&headers).to_owned();
+        let rest = ["content-disposition", "content-range", "accept-ranges"].into_iter().zip(lines);
+        let passed = [("retry-after", retry_after.unwrap_or_default())].into_iter().chain(rest);
+        let is_head = self.native.method == "HEAD";
+        let own = [("content-length", if is_head { length } else { "" })];
+        for (name, value) in passed.chain(own).filter(|(_, value)| !value.is_empty()) {
+            headers.push_str(&format!("\n{name}\n{value}"));
+        }
+        if content_type.starts_with("text/event-stream") {
+            headers.push_str("\ncache-control\nno-cache");
+        }
+        self.length = length.parse().ok();
+        self.visit.answer = Answer { status, headers, text: String::new() };
+        self.passage = Some(Passage::new(content_type, &self.secrets));
+    }
+
+    /// Notes how the call ended, and at what it is billed.
+    fn ended(&mut self) {
+        let (status, ways) = (self.visit.answer.status, self.hop().zip(self.passage.as_ref()));
+        if let Some((end, answered_by)) = ways.map(|(hop, passage)| bill(hop, &passage.passing().meter, status)) {
+            (self.end, self.answered_by) = (end, answered_by);
+        }
+    }
+}
+
+/// The end of a call that `hop` answered with `status`, and what the object is to price it by. A provider that refuses a request
+/// does not charge for it, not even what each call costs.
+fn bill(hop: &Hop, meter: &Meter, status: u16) -> (End, Option<AnsweredBy>) {
+    let provider = hop.target.trim_end_matches("/*");
+    let answered = (200..300).contains(&status);
+    let (usage, model) = (meter.usage().filter(|_| answered), meter.model().filter(|_| answered));
+    let bill = usage.map(settle::bill_of).unwrap_or_default();
+    let cost = if answered { hop.price.cost(bill) } else { NanoUsd::ZERO };
+    let truth = if usage.is_some() || !answered { Truth::Reported } else { Truth::Counted };
+    let target = model.map_or_else(|| hop.target.clone(), |model| format!("{provider}/{model}"));
+    let request = hop.price.request;
+    let answered_by = model.map(|model| AnsweredBy { provider: provider.to_owned(), model: model.to_owned(), request });
+    (End { bill, cost, truth, priced_by: hop.priced_by.clone(), target, status, ..End::default() }, answered_by)
+}
+
+#[wasm_bindgen]
+impl Through {
+    /// The tenant that it belongs to.
+    pub fn tenant(&self) -> String {
+        self.visit.tenant()
+    }
+
+    /// The answer's status.
+    pub fn status(&self) -> u16 {
+        self.visit.status()
+    }
+
+    /// The answer's headers, as lines; they are given out once.
+    pub fn headers(&mut self) -> String {
+        self.visit.headers()
+    }
+
+    /// The answer's body, where it is ours; it is given out once.
+    pub fn text(&mut self) -> String {
+        self.visit.text()
+    }
+
+    /// What the tenant's object is asked.
+    pub fn ask(&self) -> String {
+        self.ask_of().map(|ask| to_json(&ask)).unwrap_or_default()
+    }
+
+    /// Takes the object's answer: whether the call may go out.
+    ///
+    /// # Errors
+    /// The answer cannot be read: it may have been admitted all the same.
+    pub fn admitted(&mut self, reply: &str) -> Result<bool, JsError> {
+        match serde_json::from_str(reply)? {
+            Reply::Admitted(mut admission) => {
+                self.visit.gauges = std::mem::take(&mut admission.gauges);
+                self.admission = Some(admission);
+                self.visit.dialect =
+                    self.hop().and_then(|hop| hop.dialects.first().copied()).unwrap_or(Dialect::OpenAi);
+                return Ok(true);
+            }
+            Reply::Barred { mut denial, dialect } => {
+                if let Denial::Limited { gauges, .. } = &mut denial {
+                    self.visit.gauges = std::mem::take(gauges);
+                }
+                self.visit.dialect = dialect;
+                self.visit.refuse(&Refusal::denied(denial, ""));
+            }
+            Reply::Denied(denial) => self.visit.refuse(&Refusal::denied(denial, "")),
+            Reply::Follow(_) | Reply::Settled => self.visit.refuse(&Refusal::no_decision()),
+        }
+        Ok(false)
+    }
+
+    /// The object gave no answer: nothing was decided.
+    pub fn undecided(&mut self, why: &str) {
+        self.visit.undecided(why);
+    }
+
+    /// The names of the secrets that the provider needs, as lines; empty where it needs none.
+    pub fn secret_names(&self) -> String {
+        self.hop().and_then(|hop| hop.secret.clone()).unwrap_or_default()
+    }
+
+    /// Takes the secrets (empty: it is not set): whether the provider can be called.
+    pub fn begin(&mut self, given: Vec<String>) -> bool {
+        if given.iter().any(String::is_empty) {
+            let name = self.secret_names();
+            let remedy = format!("Set it: npx wrangler secret put {name}");
+            self.give_up(&Refusal::not_set_up(&format!("the secret {name}"), &remedy));
+            return false;
+        }
+        self.secrets = given.into_iter().map(|secret| secret.trim().to_owned()).collect();
+        true
+    }
+
+    /// The service account that a token is to be got for before the call goes out, where the provider is Google.
+    pub fn google_account(&self) -> Option<String> {
+        (self.hop()?.auth == Auth::Google).then(|| self.secrets.first().cloned()).flatten()
+    }
+
+    /// Takes that token.
+    pub fn google_token(&mut self, token: String) {
+        self.secrets.push(token.clone());
+        self.token = Some(token);
+    }
+
+    /// Google gave no token to call it with.
+    pub fn no_token(&mut self, why: &str) {
+        worker::console_error!("Google gave no token: {why}");
+        self.target_failed(Outcome::Failed, &Refusal::provider_credentials(401));
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> String {
+        self.native.method.clone()
+    }
+
+    /// Where the request goes.
+    pub fn url(&self) -> String {
+        let Some(hop) = self.hop() else { return String::new() };
+        let address = passthrough::address(&hop.base_url, &self.native.path);
+        let queries = [self.native.query.as_str(), hop.query.as_str()].into_iter().filter(|query| !query.is_empty());
+        let query = queries.collect::<Vec<_>>().join("&");
+        if query.is_empty() { address } else { format!("{address}?{query}") }
+    }
+
+    /// The request's headers, as lines: those of the client that may go on, the provider's own, and ours.
+    pub fn outgoing_headers(&self) -> String {
+        let Some(hop) = self.hop() else { return String::new() };
+        let id = &self.visit.id;
+        // Bytes that are packed on the way would not have the length that they are said to have.
+        let mut lines = format!("user-agent\ntollgate\nx-client-request-id\n{id}\naccept-encoding\nidentity");
+        let mut add = |name: &str, value: &str| lines.push_str(&format!("\n{name}\n{value}"));
+        hop.headers.iter().for_each(|(name, value)| add(name, value));
+        let mut carried = self.carried.split('\n');
+        while let (Some(name), Some(value)) = (carried.next(), carried.next()) {
+            add(name, value);
+        }
+        match (&hop.auth, self.secrets.first()) {
+            (Auth::Bearer, Some(secret)) => add("authorization", &format!("Bearer {secret}")),
+            (Auth::Header(name), Some(secret)) => add(name, secret),
+            (Auth::Google, _) => add("authorization", &format!("Bearer {}", self.token.as_deref().unwrap_or_default())),
+            _ => {}
+        }
+        lines
+    }
+
+    /// How long the head of the answer may take, the sending of the request included, in milliseconds.
+    pub fn timeout(&self) -> u32 {
+        self.hop().and_then(|hop| u32::try_from(hop.timeout.get()).ok()).unwrap_or(u32::MAX)
+    }
+
+    /// There is no answer: its time ran out (`late`), or there was no connection.
+    pub fn failed(&mut self, late: bool) {
+        let failure = if late { Failure::Slow } else { Failure::Unreachable };
+        self.target_failed(Outcome::Failed, &Refusal::no_answer(failure));
+    }
+
+    /// Something went wrong that should not: the call is over.
+    pub fn crashed(&mut self, why: &str) {
+        worker::console_error!("a native call ended in an error of the gateway: {why}");
+        self.give_up(&Refusal::crashed());
+    }
+
+    /// Takes the head of the provider's answer, its headers as `through.js` names them: whether it is passed on.
+    pub fn head(&mut self, status: u16, lines: &str) -> bool {
+        if self.quotes(lines) {
+            self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
+            return false;
+        }
+        match answer::judge(status, lines, false) {
+            Verdict::Whole(content_type) => {
+                let rest = lines.split_once('\n').map_or("", |(_, rest)| rest);
+                self.answered(status, &content_type, rest);
+                true
+            }
+            Verdict::Failed(outcome, refusal) => {
+                self.target_failed(outcome, &refusal);
+                false
+            }
+            // Only asked for streams does it find one.
+            Verdict::Stream => false,
+        }
+    }
+
+    /// What the answer passes through.
+    pub fn passage(&self) -> Option<Passage> {
+        self.passage.clone()
+    }
+
+    /// How many bytes the answer is said to have; nothing where that is not known.
+    #[expect(clippy::cast_precision_loss, reason = "a length is below 2^53")]
+    pub fn length(&self) -> Option<f64> {
+        self.length.map(|length| length as f64)
+    }
+
+    /// Whether the answer is read on for its usage when the client has left.
+    pub fn drains(&self) -> bool {
+        let drains = self.admission.as_ref().is_some_and(|admission| admission.on_disconnect == Disconnect::Drain);
+        drains && self.passage.as_ref().is_some_and(|passage| passage.passing().meter.understands())
+    }
+
+    /// The answer has ended: 0 by itself, 1 cut by the provider, 2 the client left.
+    pub fn passed(&mut self, how: u8) {
+        self.attempted(if how == 1 { Outcome::Failed } else { Outcome::Answered });
+        self.ended();
+    }
+
+    /// What the tenant's object is to hear of the call, `ms` after this was last asked; empty where it need not yet.
+    pub fn progress(&mut self, ms: u32) -> String {
+        let Some(admission) = &self.admission else { return String::new() };
+        self.silence = self.silence.plus(Millis::new(ms.into()));
+        if self.silence < SILENCE_MAX.min(Millis::new(admission.lease.get() / REPORTS_MIN)) {
+            return String::new();
+        }
+        self.silence = Millis::ZERO;
+        let target = self.hop().map(|hop| hop.target.clone()).unwrap_or_default();
+        to_json(&Amend { at: admission.at, call: self.visit.id.clone(), target, output: Tokens::ZERO, usage: None })
+    }
+
+    /// How the call ended, for the tenant's object.
+    pub fn settlement(&mut self) -> String {
+        let attempts = std::mem::take(&mut self.attempts);
+        let mut end = std::mem::take(&mut self.end);
+        end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+        let (at, answered_by) = (self.admission.as_ref().map(|admission| admission.at), self.answered_by.take());
+        to_json(&Settlement { at, call: self.visit.id.clone(), end, attempts, name: None, answered_by })
+    }
+}

@@ -1,0 +1,72 @@
+//! A native call's answer on its way through: the part that JavaScript calls for each chunk.
+
+use crate::passthrough::{Guard, Meter};
+use std::cell::{Ref, RefCell};
+use std::rc::Rc;
+use wasm_bindgen::prelude::{JsError, wasm_bindgen};
+
+/// An answer on its way through, shared by the pump that feeds it and the call that bills it.
+#[wasm_bindgen]
+#[derive(Clone)]
+pub struct Passage(Rc<RefCell<Passing>>);
+
+pub(super) struct Passing {
+    guard: Guard,
+    pub(super) meter: Meter,
+    /// Nothing more of it passes.
+    over: bool,
+}
+
+impl Passage {
+    /// One for an answer of this content type, in which none of `secrets` may be.
+    pub(super) fn new(content_type: &str, secrets: &[String]) -> Self {
+        let guard = Guard::new(secrets.iter().map(String::as_str));
+        let passing = Passing { guard, meter: Meter::new(content_type), over: false };
+        Self(Rc::new(RefCell::new(passing)))
+    }
+
+    /// What is known of it so far.
+    pub(super) fn passing(&self) -> Ref<'_, Passing> {
+        self.0.borrow()
+    }
+}
+
+#[wasm_bindgen]
+impl Passage {
+    /// Takes the provider's next chunk; the bytes to send on in its place, or nothing for the chunk itself.
+    ///
+    /// # Errors
+    /// It quotes the provider's secret: nothing more may pass, and the client's answer breaks off.
+    pub fn push(&self, chunk: &[u8]) -> Result<Option<Vec<u8>>, JsError> {
+        let passing = &mut *self.0.borrow_mut();
+        passing.meter.push(chunk);
+        passing.guard.push(chunk).map_err(|_| {
+            passing.over = true;
+            JsError::new("the provider put the gateway's own credentials into its answer")
+        })
+    }
+
+    /// Whether it is looked at for a usage: bytes of no such kind may be many.
+    pub fn understands(&self) -> bool {
+        self.0.borrow().meter.understands()
+    }
+
+    /// Whether nothing that still comes matters.
+    pub fn over(&self) -> bool {
+        self.0.borrow().over
+    }
+
+    /// Ends the answer; the last bytes for the client.
+    ///
+    /// # Errors
+    /// The provider cut it: then the client's breaks off, too.
+    pub fn finish(&self, cut: bool) -> Result<Vec<u8>, JsError> {
+        let passing = &mut *self.0.borrow_mut();
+        if cut {
+            return Err(JsError::new("the provider broke off its answer"));
+        }
+        passing.meter.finish();
+        passing.over = true;
+        Ok(passing.guard.finish())
+    }
+}

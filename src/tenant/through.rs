@@ -1,0 +1,173 @@
+//! Native calls, as a tenant decides on them: what is passed on, what is held for it, what it is billed.
+//!
+//! What such a call asks for is not read, so no count of tokens is known before its answer tells one: it holds none. Of
+//! money it holds what its path costs each time, where the catalog says, or else what is held for whatever has no bound.
+
+use super::Tenant;
+use crate::catalog::{Auth, Provider, UNBOUNDED_DEFAULT};
+use crate::chat::Features;
+use crate::dialect::{CapField, Dialect};
+use crate::gauge::Gauges;
+use crate::key::KeyId;
+use crate::limits::{Caller, Load};
+use crate::passthrough;
+use crate::policy::UnknownPrice;
+use crate::price::Price;
+use crate::rows::{CallRow, Change, End, State};
+use crate::units::{Millis, NanoUsd, Tokens};
+use crate::wire::{Admission, AnsweredBy, Ask, Denial, Hop, Reply, Settlement, Through};
+
+/// What such calls are called in rows, in place of an endpoint.
+const ENDPOINT: &str = "passthrough";
+
+impl Tenant {
+    /// Answers a native call that asks.
+    pub(super) fn pass(&mut self, now: Millis, ask: &Ask, through: &Through) -> Reply {
+        let dialect = self.config.catalog.native(through.provider.as_deref()).and_then(|(_, to)| to.dialects.first());
+        let dialect = dialect.copied().unwrap_or(Dialect::OpenAi);
+        self.admit_through(now, ask, through).map_or_else(|denial| Reply::Barred { denial, dialect }, Reply::Admitted)
+    }
+
+    fn admit_through(&mut self, now: Millis, ask: &Ask, through: &Through) -> Result<Admission, Denial> {
+        // As for any other call: places are unique, and may reach into the next millisecond.
+        let now = self.tick(now.max(self.ledger.next_place(now).millis()));
+        self.expire(now);
+        self.known(now, &ask.key, &ask.hash)?;
+        let unknown = || Denial::ProviderUnknown(through.provider.clone());
+        let (name, to) = self.config.catalog.native(through.provider.as_deref()).ok_or_else(unknown)?;
+        let (name, to) = (name.to_owned(), to.clone());
+        let model = passthrough::model_name(&name);
+        self.passes(&ask.key, &name, &model, &through.path)?;
+        if matches!(to.auth, Auth::Aws { .. }) {
+            return Err(Denial::ProviderSigns(name));
+        }
+        if self.ledger.forestalled(&ask.call) {
+            return Err(Denial::CallEnded);
+        }
+        let caller = Caller { key: &ask.key, model: &model };
+        if let Some(row) = self.ledger.find(&ask.call).cloned() {
+            if row.state != State::Open {
+                return Err(Denial::CallEnded);
+            }
+            let price = self.path_price(row.at.millis(), caller, &name, &through.path).unwrap_or_default();
+            return Ok(self.passed(now, &row, hop(&name, &to, price)));
+        }
+        let price = self.path_price(now, caller, &name, &through.path)?;
+        let request = price.0.request;
+        let cost = if request > NanoUsd::ZERO { request } else { UNBOUNDED_DEFAULT };
+        let load = Load { cost, ..Load::default() };
+        let blocks = self.limits.blocks(now, caller, &load, self.ledger.first_lease());
+        if !blocks.is_empty() {
+            let gauges = Gauges::of(now, self.limits.covering(now, caller));
+            return Err(Denial::Limited { blocks, affordable: None, asked: None, gauges });
+        }
+
+        // From here on the call is admitted.
+        let at = self.ledger.place(now);
+        let row = CallRow {
+            at,
+            call: ask.call.clone(),
+            key: ask.key.clone(),
+            model: model.clone(),
+            endpoint: ENDPOINT.to_owned(),
+            bytes: 0,
+            state: State::Open,
+            lease_ends: at.millis().plus(self.policy(&ask.key).lease),
+            held: load,
+            special: true,
+            stop_at: None,
+            catalog: self.config.catalog.version,
+            end: None,
+        };
+        self.limits.reserve(at.millis(), now, caller, &load);
+        self.ledger.insert(row.clone());
+        self.changes.push(Change::Opened(row.clone()));
+        Ok(self.passed(now, &row, hop(&name, &to, price)))
+    }
+
+    /// Whether `key` may pass on a call to `path` of `provider`, which is called `model`.
+    fn passes(&self, key: &KeyId, provider: &str, model: &str, path: &str) -> Result<(), Denial> {
+        let denied = |field: &str, name: String| Err(Denial::NotPassed { field: field.to_owned(), name });
+        let (own, tenant) = (self.policy(key), &self.config.policy);
+        let patterns = own.passthrough.as_ref().or(tenant.passthrough.as_ref());
+        if !patterns.is_some_and(|patterns| passthrough::allows(patterns, provider, path)) {
+            return denied("passthrough", format!("{provider}/{path}"));
+        }
+        if own.allows(model) && tenant.allows(model) { Ok(()) } else { denied("models", model.to_owned()) }
+    }
+
+    /// What a call to `path` of `provider` costs besides what its answer's model does, and where that is written.
+    fn path_price(
+        &self,
+        now: Millis,
+        caller: Caller<'_>,
+        provider: &str,
+        path: &str,
+    ) -> Result<(Price, String), Denial> {
+        let catalog = &self.config.catalog;
+        let unknown = self.policy(caller.key).unknown_price;
+        let own = passthrough::names(provider, path).find_map(|name| catalog.own_price(&name, now));
+        let default = || catalog.default_price(now).filter(|_| unknown == UnknownPrice::Default);
+        match own.or_else(default) {
+            Some(price) => Ok(price),
+            None if unknown != UnknownPrice::TrackOnly && self.limits.bound_cost(caller) => Err(Denial::PriceUnknown {
+                target: format!("{provider}/{path}"),
+                no_default: unknown == UnknownPrice::Default,
+            }),
+            None => Ok((Price::default(), String::new())),
+        }
+    }
+
+    /// What is said of `row`'s call, which goes to `hop`.
+    fn passed(&mut self, now: Millis, row: &CallRow, hop: Hop) -> Admission {
+        let gauges = Gauges::of(now, self.limits.covering(now, Caller { key: &row.key, model: &row.model }));
+        let policy = self.policy(&row.key);
+        Admission {
+            at: row.at,
+            hops: vec![hop],
+            output_cap: None,
+            drop_unsupported: false,
+            max_output: None,
+            input_estimate: Tokens::ZERO,
+            on_disconnect: policy.on_disconnect,
+            lease: policy.lease,
+            gauges,
+        }
+    }
+
+    /// The end that a settlement tells of, as of `now`. A native call is billed by the price of the model that answered it, where
+    /// it has one, and by what its path costs each time.
+    pub(super) fn end_of(&self, now: Millis, settlement: &Settlement) -> End {
+        let end = End { at: now, ..settlement.end.clone() };
+        let Some(AnsweredBy { provider, model, request }) = &settlement.answered_by else {
+            return end;
+        };
+        let at = settlement.at.map_or(now, |at| at.millis());
+        let Some((price, priced_by)) = self.config.catalog.model_price(provider, model, at) else {
+            return end;
+        };
+        let request = if *request > NanoUsd::ZERO { *request } else { price.request };
+        let cost = Price { request, ..price }.cost(end.bill);
+        End { cost, priced_by, ..end }
+    }
+}
+
+/// Where a native call goes.
+fn hop(name: &str, provider: &Provider, (price, priced_by): (Price, String)) -> Hop {
+    Hop {
+        target: passthrough::target_name(name),
+        model: String::new(),
+        base_url: provider.base_url.clone(),
+        dialects: provider.dialects.clone(),
+        query: provider.query.clone(),
+        headers: provider.headers.clone(),
+        secret: provider.secret.clone(),
+        auth: provider.auth.clone(),
+        lacks: Features::default(),
+        refuses: Features::default(),
+        cap_field: CapField::MaxTokens,
+        timeout: provider.timeout,
+        price,
+        priced_by,
+    }
+}
