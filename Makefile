@@ -1,6 +1,6 @@
 # The project's commands; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev serve test check e2e bench soak dry-run clean
+.PHONY: help setup build dev serve test check e2e bench soak fuzz dry-run clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench: build ## what a request costs, next to the floors
 
 soak: build ## mixed traffic with faults for MINUTES (30) at CONNECTIONS (16): nothing leaks, all sums are equal
 	@scripts/with-node.sh bench/soak.mjs --minutes $(or $(MINUTES),30) --connections $(or $(CONNECTIONS),16)
+
+fuzz: ## any bytes at every reader of a wire format for MINUTES (10) each (TARGETS: only these)
+	@MINUTES=$(or $(MINUTES),10) scripts/fuzz.sh $(TARGETS)
 
 dry-run: ## wrangler deploy --dry-run for development, staging and production
 	@scripts/dry-run.sh

@@ -1,0 +1,10 @@
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use tollgate::dialect::converse::stream::Reader;
+use tollgate::dialect::openai::stream::Writer;
+
+// Its events by their names, carried as any other's: `eventstream` is about what carries them.
+fuzz_target!(|data: &[u8]| {
+    let mut writer = Writer::new(&tollgate_fuzz::STAMP, true);
+    tollgate_fuzz::stream(data, Reader::default, Reader::read, Reader::finish, |event, out| writer.write(event, out));
+});

@@ -1,0 +1,8 @@
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use tollgate::dialect::responses::stream::{Reader, Writer};
+
+fuzz_target!(|data: &[u8]| {
+    let mut writer = Writer::new(&tollgate_fuzz::STAMP, true);
+    tollgate_fuzz::stream(data, Reader::default, Reader::read, Reader::finish, |event, out| writer.write(event, out));
+});
