@@ -91,7 +91,7 @@ const LEAKED = 'sk-proj-this-is-a-key-and-no-name';
 const BAD_CATALOGS = [
   ['no providers', { models: {} }, 'catalog.providers', /is missing/],
   ['an unknown field', { ...CATALOG, routes: [] }, 'catalog.routes', /is not a field here/],
-  ['an unknown dialect', provider({ dialect: 'smoke' }), 'catalog.providers["p"].dialect', /must be "openai"/],
+  ['an unknown dialect', provider({ dialect: 'smoke' }), 'catalog.providers["p"].dialect', /must be one of openai, responses, anthropic/],
   ['a file as address', provider({ base_url: 'file:///etc/passwd' }), 'catalog.providers["p"].base_url', /http or https/],
   ['no address', provider({ base_url: 'api' }), 'catalog.providers["p"].base_url', /http or https/],
   ['a key in the address', provider({ base_url: 'https://a.b/v1?key=x' }), 'catalog.providers["p"].base_url', /put keys into a secret/],

@@ -176,13 +176,13 @@ test('a model that is unknown, and one that the key may not call, get the same 4
 test('a path that is not served is a 404 that lists those which are', TIMEOUT, async () => {
   const tenant = await tenantWithHistory();
   await changesNothing(tenant, async () => {
-    for (const [method, path] of [['GET', '/'], ['POST', '/v1'], ['POST', '/v1/completions'], ['POST', '/v1/responses'],
+    for (const [method, path] of [['GET', '/'], ['POST', '/v1'], ['POST', '/v1/complete'], ['POST', '/v1/responses/x'],
       ['POST', '/v1/chat/completions/'], ['POST', '//v1/chat/completions'], ['POST', '/v1/Chat/completions'], ['GET', '/v1/usage/all'],
       ['GET', '/%00'], ['DELETE', '/v1/everything'], ['POST', `/${'x'.repeat(5_000)}`]]) {
       const response = await fetch(`${world.url}${path}`, { method, headers: tenant.headers(), body: method === 'POST' ? '{}' : undefined });
       const error = await refusal(response, 404, { type: 'invalid_request_error', code: 'unknown_url', param: null });
-      assert.match(error.message, /POST \/v1\/chat\/completions, POST \/v1\/embeddings/);
-      assert.ok(error.message.length < 400, 'a long path is not repeated');
+      for (const served of ['/v1/chat/completions', '/v1/responses', '/v1/messages', '/v1/embeddings']) assert.ok(error.message.includes(served));
+      assert.ok(error.message.length < 500, 'a long path is not repeated');
       assert.equal(response.headers.get('x-should-retry'), 'false');
     }
   });
