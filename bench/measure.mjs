@@ -17,6 +17,7 @@ export const PHASES = {
   idle: { connections: 1, share: 1.5 },
   few: { connections: 16, share: 1.5 },
   stream: { connections: 16, share: 2, streamed: true },
+  translated: { connections: 16, share: 2, streamed: true, translated: true },
 };
 export const CHUNKS = 100;
 
@@ -44,8 +45,9 @@ export function spawnLoader() {
 
 /** The job that puts `phase` on `target`; every target gets the same bytes but for the model's name. */
 export function jobFor(target, phase, seconds) {
-  const { connections, streamed = false } = PHASES[phase];
-  const model = (streamed ? target.streamModel : target.model) ?? (streamed ? `c${CHUNKS}` : 'c10');
+  const { connections, streamed = false, translated = false } = PHASES[phase];
+  const own = translated ? target.translatedModel : streamed ? target.streamModel : target.model;
+  const model = own ?? (streamed ? `c${CHUNKS}` : 'c10');
   const options = streamed ? { stream: true, stream_options: { include_usage: true } } : {};
   return {
     url: `${target.url}/v1/chat/completions`, connections, seconds,

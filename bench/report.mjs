@@ -14,6 +14,7 @@ export function summarize(rounds) {
     addedIdle: added('idle'),
     addedFew: added('few'),
     cpuPerChunk: over(({ stream }) => stream?.cpuPerEvent),
+    cpuPerTranslated: over(({ translated }) => translated?.cpuPerEvent),
     chunksPerSecond: over(({ stream }) => stream && stream.events / stream.seconds),
     firstByte: over(({ stream }) => stream?.first.p50),
     idleCounts: counts(rounds, 'idle'),
@@ -41,6 +42,8 @@ const COLUMNS = [
   ['added µs @16', ({ addedFew }) => number(addedFew)],
   ['CPU µs/chunk', ({ cpuPerChunk }) => number(cpuPerChunk, 2)],
   ['/proxy', ({ cpuPerChunk }, { proxy }) => ratio(cpuPerChunk, proxy?.cpuPerChunk)],
+  ['translated', ({ cpuPerTranslated }) => number(cpuPerTranslated, 2)],
+  ['/proxy', ({ cpuPerTranslated }, { proxy }) => ratio(cpuPerTranslated, proxy?.cpuPerChunk)],
   ['first byte ms', ({ firstByte }) => number(firstByte === null ? null : firstByte / 1e3, 1)],
 ];
 
@@ -72,6 +75,7 @@ export function verdicts(summaries, wasm) {
       said: `${number(tollgate.perSecond)} against ${number(sqlite.perSecond)}`,
     },
     atMost('CPU per streamed chunk against the JS proxy', tollgate.cpuPerChunk / proxy.cpuPerChunk, 1.5, 'x'),
+    atMost('CPU per translated chunk against the JS proxy', tollgate.cpuPerTranslated === null ? null : tollgate.cpuPerTranslated / proxy.cpuPerChunk, 3, 'x'),
     atMost('rows written per call, 1 connection', idle?.rows_written ?? null, 3),
     atMost('rows written per call, 64 connections', full?.rows_written ?? null, 2.2),
     atMost('object requests per call, 1 connection', idle?.object_requests ?? null, 2),

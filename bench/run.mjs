@@ -55,7 +55,7 @@ async function startTargets(targets, names, { upstream, state }) {
 async function runPhase({ loader, straight, measure, jobFor, PHASES, perCall }, target, phase, unit) {
   const seconds = PHASES[phase].share * unit;
   const base = await loader.load(jobFor(straight, phase, seconds / 2));
-  const counting = target.metrics && phase !== 'stream' && phase !== 'few';
+  const counting = target.metrics && ['full', 'idle'].includes(phase);
   const before = counting ? await target.metrics() : null;
   const result = await measure(loader, target, jobFor(target, phase, seconds));
   const counts = counting ? perCall(before, await target.metrics(), result.count) : null;
@@ -64,7 +64,8 @@ async function runPhase({ loader, straight, measure, jobFor, PHASES, perCall }, 
 
 async function runRounds(tools, targets, { rounds, unit }) {
   const figures = Object.fromEntries(targets.map(({ name }) => [name, []]));
-  const phasesOf = ({ name }) => PHASES_OF[name] ?? Object.keys(tools.PHASES);
+  const isFor = ({ translatedModel }) => (phase) => translatedModel !== undefined || !tools.PHASES[phase].translated;
+  const phasesOf = (target) => PHASES_OF[target.name] ?? Object.keys(tools.PHASES).filter(isFor(target));
   for (const target of targets) {
     for (const phase of phasesOf(target)) await tools.measure(tools.loader, target, tools.jobFor(target, phase, unit / 2));
   }
@@ -74,10 +75,11 @@ async function runRounds(tools, targets, { rounds, unit }) {
       const result = {};
       for (const phase of phasesOf(target)) result[phase] = await runPhase(tools, target, phase, unit);
       figures[target.name].push(result);
-      const { full, idle, stream } = result;
+      const { full, idle, stream, translated } = result;
       const said = [`${full.perSecond.toFixed(0)} calls/s`, `${full.cpu.toFixed(0)} µs CPU a call`];
       if (idle) said.push(`p50 alone ${idle.latency.p50.toFixed(0)} µs (straight ${idle.straight.latency.p50.toFixed(0)})`);
       if (stream) said.push(`${stream.cpuPerEvent.toFixed(2)} µs CPU a chunk`);
+      if (translated) said.push(`${translated.cpuPerEvent.toFixed(2)} µs translated`);
       say(`round ${round}/${rounds} ${target.name}: ${said.join(', ')}`);
     }
   }

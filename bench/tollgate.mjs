@@ -35,14 +35,19 @@ export function wasmBytes() {
 /** Starts the built Worker on `state` and gives it a catalog, tenant `bench` and a key. */
 export async function startTollgate({ upstream, state }) {
   const token = randomBytes(24).toString('hex');
-  const secrets = { ADMIN_TOKEN: token, API_KEYS_SECRET: randomBytes(32).toString('hex') };
+  const secrets = { ADMIN_TOKEN: token, API_KEYS_SECRET: randomBytes(32).toString('hex'), ANTHROPIC_API_KEY: 'a-key-of-the-bench' };
   const gateway = await startGateway({ state, secrets });
   const admin = (method, path, body) => ask(`${gateway.url}/admin/v1${path}`, method, token, body);
   const target = (model) => ({ targets: [{ provider: 'scripted', model }] });
   await admin('PUT', '/catalog', {
-    providers: { scripted: { dialect: 'openai', base_url: `${upstream}/v1` } },
-    models: { bench: target('c10'), 'bench-stream': target(`c${CHUNKS}`) },
-    prices: { 'scripted/c10': price, [`scripted/c${CHUNKS}`]: price },
+    providers: {
+      scripted: { dialect: 'openai', base_url: `${upstream}/v1` }, anthropic: { base_url: `${upstream}/v1` },
+    },
+    models: {
+      bench: target('c10'), 'bench-stream': target(`c${CHUNKS}`),
+      'bench-translated': { targets: [{ provider: 'anthropic', model: `c${CHUNKS}` }] },
+    },
+    prices: { 'scripted/c10': price, [`scripted/c${CHUNKS}`]: price, 'anthropic/*': price },
   });
   const tenant = async (id, limits) => {
     await admin('POST', '/tenants', { id, policy: { limits, models: ['*'] } });
@@ -50,6 +55,7 @@ export async function startTollgate({ upstream, state }) {
   };
   return {
     name: 'tollgate', label: 'Tollgate, everything on', url: gateway.url, model: 'bench', streamModel: 'bench-stream',
+    translatedModel: 'bench-translated',
     key: await tenant('bench', EVERYTHING_ON),
     pid: gateway.workerdPid,
     metrics: () => settledMetrics(() => admin('GET', '/tenants/bench/metrics')),

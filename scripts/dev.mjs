@@ -11,8 +11,8 @@ const port = Number(process.env.PORT ?? 8787);
 const state = process.env.STATE ?? ".state";
 
 const HOSTED = [
-  { provider: "openai", secret: "OPENAI_API_KEY", base_url: "https://api.openai.com/v1", model: "gpt-4o-mini" },
-  { provider: "anthropic", secret: "ANTHROPIC_API_KEY", base_url: "https://api.anthropic.com/v1", model: "claude-haiku-4-5" },
+  { provider: "openai", secret: "OPENAI_API_KEY", model: "gpt-4o-mini" },
+  { provider: "anthropic", secret: "ANTHROPIC_API_KEY", model: "claude-haiku-4-5" },
 ];
 const LOCAL = [
   { provider: "ollama", base_url: "http://127.0.0.1:11434/v1" },
@@ -75,9 +75,9 @@ async function fillCatalog() {
   catalog.models.demo = { targets: [{ provider: "scripted", model: "demo" }] };
   catalog.prices["scripted/*"] = { input: "0.15", output: "0.60" };
   say("scripted", "a scripted provider on this machine");
-  for (const { provider: name, secret, base_url, model } of HOSTED) {
+  for (const { provider: name, secret, model } of HOSTED) {
     if (!secrets[secret]) continue;
-    catalog.providers[name] ??= { dialect: "openai", base_url, auth: { bearer: secret } };
+    catalog.providers[name] ??= {};
     if (names(name).length === 0) catalog.models[model] = { targets: [{ provider: name, model }] };
     say(name, `${secret} is set`);
   }
