@@ -72,8 +72,9 @@ pub fn request(envelope: &Envelope, body: &[u8], target: &Target<'_>) -> Result<
     if same && target.lacks.is_empty() {
         return Ok(spliced(envelope, body, target));
     }
-    let dialect = if same { own } else { target.dialects.first().copied().unwrap_or(own) };
-    let path = path(dialect, envelope.endpoint, model, envelope.stream).ok_or(Unable::NoEndpoint)?;
+    let at = |dialect: Dialect| Some((dialect, path(dialect, envelope.endpoint, model, envelope.stream)?));
+    let found = if same { at(own) } else { target.dialects.iter().find_map(|dialect| at(*dialect)) };
+    let (dialect, path) = found.ok_or(Unable::NoEndpoint)?;
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let Some(read) = envelope.endpoint.read_request(&value) else {
         return vectors(envelope, body, &value, target, (dialect, path));

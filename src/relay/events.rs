@@ -42,9 +42,9 @@ impl Events {
     }
 
     pub(super) fn read(&mut self, frame: Frame<'_>, state: &mut State) -> Fate {
-        // Comments keep connections alive in every dialect.
+        // Comments keep connections alive; Google's own clients do not know them.
         let Some(data) = frame.data() else {
-            return Fate::Pass;
+            return if self.same || !matches!(self.writer, Writer::Gemini(_)) { Fate::Pass } else { Fate::Withhold };
         };
         self.reader.read(frame.event(), &data, &mut self.read);
         let bytes = self.write(state);

@@ -20,14 +20,14 @@ export async function googleToken(account) {
 }
 
 async function ask(account) {
-  const grant = new Grant(account, Date.now());
+  const grant = Grant.of(account, Date.now());
   try {
     const key = await crypto.subtle.importKey("pkcs8", grant.key(), ALGORITHM, false, ["sign"]);
     const signature = new Uint8Array(await crypto.subtle.sign(ALGORITHM.name, key, grant.assertion()));
     const headers = { "content-type": "application/x-www-form-urlencoded" };
     const request = { method: "POST", headers, body: grant.body(signature), redirect: "manual", signal: AbortSignal.timeout(TOKEN_MS) };
     const response = await fetch(grant.url(), request);
-    return new Granted(new Uint8Array(await response.arrayBuffer()), Date.now());
+    return Granted.read(new Uint8Array(await response.arrayBuffer()), Date.now());
   } finally {
     grant.free();
   }

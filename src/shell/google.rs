@@ -1,4 +1,6 @@
-//! How a service account gets a token of Google's: `glue.js` signs and asks, here is what is signed and asked.
+//! How a service account gets a token of Google's: `google.js` signs and asks, here is what is signed and asked.
+//!
+//! Nothing here is a constructor: one that fails is taken for a panic, and the Rust memory starts anew.
 
 use super::tenant_host::millis;
 use crate::google::{ServiceAccount, Token, token_request};
@@ -21,8 +23,7 @@ impl Grant {
     ///
     /// # Errors
     /// What is wrong with that, without a word of it.
-    #[wasm_bindgen(constructor)]
-    pub fn new(account: &str, now: f64) -> Result<Self, JsError> {
+    pub fn of(account: &str, now: f64) -> Result<Grant, JsError> {
         let account = ServiceAccount::parse(account).map_err(|invalid| JsError::new(&invalid.to_string()))?;
         let assertion = account.assertion(millis(now));
         Ok(Self { account, assertion })
@@ -55,8 +56,7 @@ impl Granted {
     ///
     /// # Errors
     /// Why it gave no token.
-    #[wasm_bindgen(constructor)]
-    pub fn new(answer: &[u8], now: f64) -> Result<Self, JsError> {
+    pub fn read(answer: &[u8], now: f64) -> Result<Granted, JsError> {
         let refused = |no: crate::google::NoToken| JsError::new(&format!("{}: {}", no.error, no.description));
         Token::read(answer, millis(now)).map(Self).map_err(refused)
     }

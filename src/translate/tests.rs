@@ -79,6 +79,17 @@ fn an_endpoint_that_a_provider_has_not_is_no_way_there() {
 }
 
 #[test]
+fn the_first_of_a_providers_dialects_that_has_the_endpoint_is_spoken() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#;
+    let envelope = Envelope::read(Endpoint::MessagesCount, body.as_bytes()).unwrap();
+    let both = target(&[Dialect::OpenAi, Dialect::Responses], &[], false);
+    let outgoing = request(&envelope, body.as_bytes(), &both).unwrap();
+    assert_eq!((outgoing.dialect, outgoing.path.as_str()), (Dialect::Responses, "/responses/input_tokens"));
+    let none = request(&envelope, body.as_bytes(), &target(&[Dialect::OpenAi], &[], false));
+    assert_eq!(none, Err(Unable::NoEndpoint));
+}
+
+#[test]
 fn a_model_cannot_break_out_of_its_place_in_a_path() {
     let path = |dialect| path(dialect, Endpoint::Chat, "a/../b?c#d%", false).unwrap();
     assert_eq!(path(Dialect::Gemini), "/models/a%2F..%2Fb%3Fc%23d%25:generateContent");

@@ -25,7 +25,7 @@ export async function startDialects() {
   const models = {};
   for (const provider of Object.keys(PROVIDERS)) {
     for (const [name, words] of Object.entries(WORDS)) {
-      models[`${provider}-${name}`] = { targets: [{ provider, model: words }], max_output: 400, drop_unsupported: true };
+      models[`${provider}-${name}`] = { targets: [{ provider, model: words }], max_output: 8_000, drop_unsupported: true };
     }
   }
   const providers = Object.fromEntries(Object.entries(PROVIDERS).map(([name, { path, ...row }]) => (
