@@ -18,6 +18,7 @@ pub mod converse;
 
 pub(crate) mod names;
 pub(crate) mod skim;
+mod walk;
 
 pub use envelope::{BadRequest, CHOICES_MAX, Envelope, MODEL_BYTES_MAX};
 pub use splice::{CapField, Edit, OutputCap};

@@ -24,7 +24,8 @@
 
 use crate::bound::Shape;
 use crate::dialect::names::{field, word};
-use crate::dialect::skim::{Cursor, Key};
+use crate::dialect::skim::Cursor;
+use crate::dialect::walk::{absent, array, count, is_one_of, object};
 use memchr::memchr;
 
 /// The fields of the body that are walked through.
@@ -286,30 +287,6 @@ impl Reader {
             Some(())
         })
     }
-}
-
-/// Whether a string that says one of `words` comes next, in front of which the cursor stays.
-fn is_one_of(cursor: &mut Cursor<'_>, words: &[&str]) -> Option<bool> {
-    Some(cursor.peek()? == b'"' && word(cursor.clone().string()?.raw, words).is_some())
-}
-
-/// Whether `null` or `false` comes next: as good as nothing.
-fn absent(cursor: &mut Cursor<'_>) -> bool {
-    matches!(cursor.peek(), Some(b'n' | b'f'))
-}
-
-/// [`Cursor::object`], compiled once for all who call it here.
-fn object<'a>(cursor: &mut Cursor<'a>, member: &mut dyn FnMut(&mut Cursor<'a>, &Key<'a>) -> Option<()>) -> Option<()> {
-    cursor.object(member)
-}
-
-/// [`Cursor::array`], compiled once for all who call it here.
-fn array<'a>(cursor: &mut Cursor<'a>, element: &mut dyn FnMut(&mut Cursor<'a>) -> Option<()>) -> Option<()> {
-    cursor.array(element)
-}
-
-fn count(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

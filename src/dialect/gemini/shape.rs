@@ -24,6 +24,7 @@
 use crate::bound::Shape;
 use crate::dialect::names::{field, word};
 use crate::dialect::skim::{Cursor, Key};
+use crate::dialect::walk::{absent, array, count, is_one_of, object};
 
 /// The fields of a body that are read, in small letters, in both spellings.
 const BODY: [&str; 12] = [
@@ -337,30 +338,6 @@ fn is_public(uri: &[u8]) -> bool {
 
 fn pass(cursor: &mut Cursor<'_>) -> Option<()> {
     cursor.value().map(drop)
-}
-
-/// Whether a string that says one of `words` comes next, in front of which the cursor stays.
-fn is_one_of(cursor: &mut Cursor<'_>, words: &[&str]) -> Option<bool> {
-    Some(cursor.peek()? == b'"' && word(cursor.clone().string()?.raw, words).is_some())
-}
-
-/// Whether `null` or `false` comes next: as good as nothing.
-fn absent(cursor: &mut Cursor<'_>) -> bool {
-    matches!(cursor.peek(), Some(b'n' | b'f'))
-}
-
-/// [`Cursor::object`], compiled once for all who call it here.
-fn object<'a>(cursor: &mut Cursor<'a>, member: &mut dyn FnMut(&mut Cursor<'a>, &Key<'a>) -> Option<()>) -> Option<()> {
-    cursor.object(member)
-}
-
-/// [`Cursor::array`], compiled once for all who call it here.
-fn array<'a>(cursor: &mut Cursor<'a>, element: &mut dyn FnMut(&mut Cursor<'a>) -> Option<()>) -> Option<()> {
-    cursor.array(element)
-}
-
-fn count(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@
 
 use crate::bound::Shape;
 use crate::dialect::names::{field, word};
-use crate::dialect::openai::shape::{absent, array, count, inline, is_one_of, object};
 use crate::dialect::skim::Cursor;
+use crate::dialect::walk::{absent, array, count, inline, is_one_of, object};
 use memchr::memchr;
 
 /// The fields of the body that are walked through.
