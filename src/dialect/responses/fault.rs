@@ -20,10 +20,12 @@ pub fn write(status: u16, fault: &Fault, extra: Map<String, Value>, id: &str) ->
 }
 
 /// The members of an event `error`: flat as it is published, and as an object, as OpenAI sends it and its SDK for Python
-/// looks for it.
+/// looks for it. Another vendor's word for its kind is not told.
 pub(super) fn event(fault: &Fault) -> Value {
     let Fault { message, kind, code, param } = fault;
-    let kind = kind.as_deref().unwrap_or("server_error");
+    let is_word = |kind: &&str| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let kind = kind.as_deref().filter(is_word).unwrap_or("server_error");
+    let code = code.as_deref().unwrap_or(kind);
     let error = json!({"type": kind, "code": code, "message": message, "param": param});
     json!({"code": code, "message": message, "param": param, "error": error})
 }
