@@ -15,6 +15,13 @@ const CLIENTS = {
   messages: (model) => ['/v1/messages', { model, max_tokens: 20, messages: [{ role: 'user', content: HI }] }],
   gemini: (model) => [`/v1beta/models/${model}:generateContent`, { contents: [{ parts: [{ text: HI }] }], generationConfig: { maxOutputTokens: 20 } }],
 };
+/** Whether a refusal is one of the client's own dialect, and says what to do. */
+const openai = ({ error }) => ['budget_reserved', 'request_too_large_for_limit'].includes(error.code) && error.limits.length === 1;
+const REFUSED = {
+  chat: openai, completions: openai, responses: openai,
+  messages: ({ type, error, request_id }) => type === 'error' && error.type === 'rate_limit_error' && typeof request_id === 'string',
+  gemini: ({ error }) => error.code === 429 && error.status === 'RESOURCE_EXHAUSTED' && error.details[0].domain === 'tollgate',
+};
 const PROVIDERS = { openai: '/v1', responses: '/v1', anthropic: '/v1', gemini: '/v1beta' };
 
 let world;
@@ -63,7 +70,8 @@ for (const [client, asked] of Object.entries(CLIENTS)) {
         world.gate.release();
         const answers = await inTime('every call is answered', racing);
         assert.equal(answers.filter((answer) => answer.status === 200).length, fit);
-        assert.ok(answers.every((answer) => answer.status === 200 || answer.status === 429));
+        const refusals = answers.filter((answer) => answer.status !== 200);
+        assert.ok(refusals.every((answer) => answer.status === 429 && REFUSED[client](JSON.parse(answer.text))), refusals[0]?.text);
         const { budget } = (await tenant.usage()).limits;
         assert.deepEqual([nanoOf(budget.used), nanoOf(budget.held)], [fit * 61_000, 0]);
       }
