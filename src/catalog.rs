@@ -121,9 +121,10 @@ impl Catalog {
         let root = Field::root("catalog", document);
         let mut fields = root.fields()?;
         let mut catalog = Self { version, ..Self::default() };
+        let built_in = provider::built_in();
         for (name, field) in fields.required("providers")?.entries(PROVIDERS_MAX)? {
             check_name(name, &field, false)?;
-            catalog.providers.insert(name.to_owned(), provider::read(name, &field)?);
+            catalog.providers.insert(name.to_owned(), provider::read(name, &field, &built_in)?);
         }
         for (name, field) in fields.required("models")?.entries(MODELS_MAX)? {
             check_name(name, &field, true)?;

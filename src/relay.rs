@@ -12,7 +12,7 @@
 //! What the call costs and whose it is are not known here.
 
 use crate::aws::eventstream::Broken;
-use crate::chat::Usage;
+use crate::chat::{Fault, Usage};
 use crate::dialect::openai::ending::Heading;
 use crate::dialect::{Dialect, Endpoint, Stamp};
 use crate::reckon::{Known, Reckoning};
@@ -275,9 +275,15 @@ impl Voice {
     }
 
     fn fault(&mut self, message: &str, code: &str) -> Vec<u8> {
+        let fault = Fault {
+            message: message.to_owned(),
+            kind: Some("server_error".to_owned()),
+            code: Some(code.to_owned()),
+            param: None,
+        };
         match self {
-            Self::Chunks(_) => Chunks::fault(message, code),
-            Self::Events(events) => events.fault(message, code),
+            Self::Chunks(_) => Chunks::fault(&fault),
+            Self::Events(events) => events.fault(fault),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which target next: a model's targets in the order in which a call tries them.
 
-use crate::catalog::{Catalog, Model, Target};
+use crate::catalog::{Catalog, Model, Provider, Target};
+use crate::chat::Features;
 use crate::health::{Health, Standing};
 use crate::policy::UnknownPrice;
 use crate::price::{Price, Prices};
@@ -11,27 +12,32 @@ use crate::wire::Hop;
 pub fn hops(catalog: &Catalog, health: &Health, now: Millis, model: &Model, unknown: UnknownPrice) -> Vec<Hop> {
     let hop = |target: &Target| {
         let provider = catalog.providers.get(&target.provider)?;
-        let (price, priced_by) = price(catalog, target, now, unknown).unwrap_or_default();
-        Some(Hop {
-            target: target.name(),
-            model: target.model.clone(),
-            base_url: provider.base_url.clone(),
-            dialects: provider.dialects.clone(),
-            query: provider.query.clone(),
-            headers: provider.headers.clone(),
-            secret: provider.secret.clone(),
-            auth: provider.auth.clone(),
-            lacks: target.lacks,
-            refuses: provider.refuses,
-            cap_field: provider.output_cap,
-            timeout: provider.timeout,
-            price,
-            priced_by,
-        })
+        let priced = price(catalog, target, now, unknown).unwrap_or_default();
+        Some(Hop { model: target.model.clone(), lacks: target.lacks, ..hop(target.name(), provider, priced) })
     };
     let mut hops: Vec<Hop> = model.targets.iter().filter_map(hop).collect();
     hops.sort_by_key(|hop| health.standing(now, &hop.target) == Standing::Resting);
     hops
+}
+
+/// The way to `provider`, for the `target` of this name and no model of its own.
+pub fn hop(target: String, provider: &Provider, (price, priced_by): (Price, String)) -> Hop {
+    Hop {
+        target,
+        model: String::new(),
+        base_url: provider.base_url.clone(),
+        dialects: provider.dialects.clone(),
+        query: provider.query.clone(),
+        headers: provider.headers.clone(),
+        secret: provider.secret.clone(),
+        auth: provider.auth.clone(),
+        lacks: Features::default(),
+        refuses: provider.refuses,
+        cap_field: provider.output_cap,
+        timeout: provider.timeout,
+        price,
+        priced_by,
+    }
 }
 
 /// What each of a model's targets costs, any of which may answer.

@@ -73,6 +73,15 @@ pub enum Auth {
 }
 
 impl Auth {
+    /// The names of all secrets that are shown so, of which `first` is the one that every way has.
+    pub fn secrets<'a>(&'a self, first: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+        let more = match self {
+            Self::Aws { key, session, .. } => [Some(key.as_str()), session.as_deref()],
+            _ => [None, None],
+        };
+        first.into_iter().chain(more.into_iter().flatten())
+    }
+
     /// Whether it is the usual way.
     pub const fn is_bearer(&self) -> bool {
         matches!(self, Self::Bearer)
@@ -82,17 +91,13 @@ impl Auth {
 impl Provider {
     /// The names of all secrets that it needs.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let more = match &self.auth {
-            Auth::Aws { key, session, .. } => [Some(key.as_str()), session.as_deref()],
-            _ => [None, None],
-        };
-        self.secret.as_deref().into_iter().chain(more.into_iter().flatten())
+        self.auth.secrets(self.secret.as_deref())
     }
 }
 
 /// Reads the provider `name`: what it leaves out is as the row of that name has it, where there is one. `null` is nothing.
-pub(super) fn read(name: &str, field: &Field<'_>) -> Result<Provider, Invalid> {
-    let document = over_built_in(name, field.value());
+pub(super) fn read(name: &str, field: &Field<'_>, built_in: &Value) -> Result<Provider, Invalid> {
+    let document = over_built_in(built_in.get(name), field.value());
     let mut fields = field.with(&document).fields()?;
     let dialects = read_dialects(&fields.required("dialect")?)?;
     let base = read_base_url(&fields.required("base_url")?)?;
@@ -122,10 +127,14 @@ pub(super) fn read(name: &str, field: &Field<'_>) -> Result<Provider, Invalid> {
     Ok(Provider { dialects, base_url: base, query, headers, secret, auth, refuses, output_cap, timeout, price_list })
 }
 
-/// What the document says of the provider `name`, on top of the row that is built in.
-fn over_built_in(name: &str, document: &Value) -> Value {
-    let built_in: Value = serde_json::from_str(BUILT_IN).unwrap_or_default();
-    match (built_in.get(name), document) {
+/// The rows that are built in, by name.
+pub(super) fn built_in() -> Value {
+    serde_json::from_str(BUILT_IN).unwrap_or_default()
+}
+
+/// What the document says of a provider, on top of the row that is built in.
+fn over_built_in(row: Option<&Value>, document: &Value) -> Value {
+    match (row, document) {
         (Some(Value::Object(row)), Value::Object(own)) => {
             let mut row = row.clone();
             row.extend(own.clone());

@@ -77,14 +77,8 @@ impl Chunks {
         DONE.to_vec()
     }
 
-    pub(super) fn fault(message: &str, code: &str) -> Vec<u8> {
-        let fault = Fault {
-            message: message.to_owned(),
-            kind: Some("server_error".to_owned()),
-            code: Some(code.to_owned()),
-            param: None,
-        };
-        fault::event(&fault::write(500, &fault, Map::new(), "").to_string()).into_bytes()
+    pub(super) fn fault(fault: &Fault) -> Vec<u8> {
+        fault::event(&fault::write(500, fault, Map::new(), "").to_string()).into_bytes()
     }
 }
 

@@ -67,13 +67,7 @@ impl Events {
         if self.same { Vec::new() } else { bytes }
     }
 
-    pub(super) fn fault(&mut self, message: &str, code: &str) -> Vec<u8> {
-        let fault = Fault {
-            message: message.to_owned(),
-            kind: Some("server_error".to_owned()),
-            code: Some(code.to_owned()),
-            param: None,
-        };
+    pub(super) fn fault(&mut self, fault: Fault) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.writer.write(&Event::Fault(fault), &mut bytes);
         bytes

@@ -47,11 +47,7 @@ impl Call {
 
 /// The names of all secrets that a target needs.
 fn secrets(hop: &Hop) -> Vec<&str> {
-    let more = match &hop.auth {
-        Auth::Aws { key, session, .. } => [Some(key.as_str()), session.as_deref()],
-        _ => [None, None],
-    };
-    hop.secret.as_deref().into_iter().chain(more.into_iter().flatten()).collect()
+    hop.auth.secrets(hop.secret.as_deref()).collect()
 }
 
 /// The headers that sign a call to Amazon.

@@ -4,15 +4,15 @@
 //! money it holds what its path costs each time, where the catalog says, or else what is held for whatever has no bound.
 
 use super::Tenant;
-use crate::catalog::{Auth, Provider, UNBOUNDED_DEFAULT};
-use crate::chat::Features;
-use crate::dialect::{CapField, Dialect};
+use crate::catalog::{Auth, UNBOUNDED_DEFAULT};
+use crate::dialect::Dialect;
 use crate::gauge::Gauges;
 use crate::key::KeyId;
 use crate::limits::{Caller, Load};
 use crate::passthrough;
 use crate::policy::UnknownPrice;
 use crate::price::Price;
+use crate::route;
 use crate::rows::{CallRow, Change, End, State};
 use crate::units::{Millis, NanoUsd, Tokens};
 use crate::wire::{Admission, AnsweredBy, Ask, Denial, Hop, Reply, Settlement, Through};
@@ -50,7 +50,7 @@ impl Tenant {
                 return Err(Denial::CallEnded);
             }
             let price = self.path_price(row.at.millis(), caller, &name, &through.path).unwrap_or_default();
-            return Ok(self.passed(now, &row, hop(&name, &to, price)));
+            return Ok(self.passed(now, &row, route::hop(passthrough::target_name(&name), &to, price)));
         }
         let price = self.path_price(now, caller, &name, &through.path)?;
         let request = price.0.request;
@@ -82,7 +82,7 @@ impl Tenant {
         self.limits.reserve(at.millis(), now, caller, &load);
         self.ledger.insert(row.clone());
         self.changes.push(Change::Opened(row.clone()));
-        Ok(self.passed(now, &row, hop(&name, &to, price)))
+        Ok(self.passed(now, &row, route::hop(passthrough::target_name(&name), &to, price)))
     }
 
     /// Whether `key` may pass on a call to `path` of `provider`, which is called `model`.
@@ -149,25 +149,5 @@ impl Tenant {
         let request = if *request > NanoUsd::ZERO { *request } else { price.request };
         let cost = Price { request, ..price }.cost(end.bill);
         End { cost, priced_by, ..end }
-    }
-}
-
-/// Where a native call goes.
-fn hop(name: &str, provider: &Provider, (price, priced_by): (Price, String)) -> Hop {
-    Hop {
-        target: passthrough::target_name(name),
-        model: String::new(),
-        base_url: provider.base_url.clone(),
-        dialects: provider.dialects.clone(),
-        query: provider.query.clone(),
-        headers: provider.headers.clone(),
-        secret: provider.secret.clone(),
-        auth: provider.auth.clone(),
-        lacks: Features::default(),
-        refuses: Features::default(),
-        cap_field: CapField::MaxTokens,
-        timeout: provider.timeout,
-        price,
-        priced_by,
     }
 }

@@ -5,7 +5,7 @@ use crate::catalog::{Catalog, DEFAULT};
 use serde_json::json;
 
 fn provider(name: &str, document: Value) -> Result<Provider, Invalid> {
-    read(name, &Field::root("provider", &document))
+    read(name, &Field::root("provider", &document), &built_in())
 }
 
 #[track_caller]

@@ -40,7 +40,6 @@ pub fn read(body: &Value) -> Fault {
 ///
 /// Its `type` is the provider's word for it, where that is in OpenAI's style; else the one for the status.
 pub fn write(status: u16, fault: &Fault, extra: Map<String, Value>, _id: &str) -> Value {
-    let is_word = |kind: &&str| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let kind = fault.kind.as_deref().filter(is_word).unwrap_or(match status {
         401 => "authentication_error",
         403 => "permission_error",
@@ -56,6 +55,11 @@ pub fn write(status: u16, fault: &Fault, extra: Map<String, Value>, _id: &str) -
         }
     }
     json!({"error": error})
+}
+
+/// Whether `kind` is a word in OpenAI's style, and not another vendor's.
+pub(in crate::dialect) fn is_word(kind: &&str) -> bool {
+    !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 /// An error body as the last frame of a stream that has begun.

@@ -23,8 +23,7 @@ pub fn write(status: u16, fault: &Fault, extra: Map<String, Value>, id: &str) ->
 /// looks for it. Another vendor's word for its kind is not told.
 pub(super) fn event(fault: &Fault) -> Value {
     let Fault { message, kind, code, param } = fault;
-    let is_word = |kind: &&str| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let kind = kind.as_deref().filter(is_word).unwrap_or("server_error");
+    let kind = kind.as_deref().filter(openai::fault::is_word).unwrap_or("server_error");
     let code = code.as_deref().unwrap_or(kind);
     let error = json!({"type": kind, "code": code, "message": message, "param": param});
     json!({"code": code, "message": message, "param": param, "error": error})
