@@ -95,3 +95,25 @@ fn a_model_cannot_break_out_of_its_place_in_a_path() {
     assert_eq!(path(Dialect::Gemini), "/models/a%2F..%2Fb%3Fc%23d%25:generateContent");
     assert_eq!(path(Dialect::Converse), "/model/a%2F..%2Fb%3Fc%23d%25/converse");
 }
+
+#[test]
+fn no_number_is_rounded_on_its_way_to_another_dialect() {
+    const NUMBERS: &str =
+        r#"{"large":31811111111111111111112111111111111111189,"fine":0.12345678901234567890,"whole":1.0}"#;
+    let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": NUMBERS}});
+    let schema = serde_json::from_str::<Value>(&format!(r#"{{"type":"object","default":{NUMBERS}}}"#)).unwrap();
+    let chat = json!({
+        "model": "m",
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "x"},
+        ],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}],
+    });
+    for dialect in [Dialect::Anthropic, Dialect::Responses, Dialect::Gemini, Dialect::Converse] {
+        let (_, body, _) = sent(&chat.to_string(), &target(&[dialect], &[], false)).unwrap();
+        let said = body.to_string().replace('\\', "");
+        assert_eq!(said.matches(NUMBERS).count(), 2, "{dialect:?}: {said}");
+    }
+}
