@@ -56,9 +56,9 @@ test('the table and the verdicts follow the medians', () => {
   assert.deepEqual([median([3, 1, 2]), median([4, 1]), median([])], [2, 2.5, null]);
   const counts = { rows_written: 2, object_requests: 2, d1_reads: 0, calls: 1 };
   const of = (label, cpus, told) => ({ label, ...summarize(cpus.map((cpu) => round(cpu, told))) });
-  const summaries = { proxy: of('proxy', [200, 100, 210]), sqlite: of('sqlite', [800]), tollgate: of('Tollgate', [400], counts) };
+  const summaries = { proxy: of('proxy', [200, 100, 210]), reads: of('reads', [300]), sqlite: of('sqlite', [800]), tollgate: of('Tollgate', [400], counts) };
   assert.match(table(summaries), /Tollgate +2,500 +400 +2\.00x +0\.50x/);
-  assert.deepEqual(verdicts(summaries, 300 << 10).map(({ ok }) => ok), [true, true, true, false, true, true, true, true, true, true]);
+  assert.deepEqual(verdicts(summaries, 300 << 10).map(({ ok }) => ok), [true, true, true, false, true, true, true, true, true, true, true, true]);
   const burst = { admitted: 100, refused: 900, other: 0, reached: 100 };
   const told = raceLines({ kv: [burst], sqlite: [burst], tollgate: [burst, { ...burst, reached: 101 }] }, 1_000, 100);
   assert.equal(told.verdicts[0].ok, false);

@@ -9,6 +9,7 @@ const KEY = 'bench-key';
 export const FLOORS = {
   empty: { label: 'empty Worker' },
   proxy: { label: 'JS proxy Worker' },
+  reads: { label: 'JS proxy that sees each chunk' },
   sqlite: { label: 'JS Worker, a SQLite write', bindings: { durableObjects: { COUNTER: { className: 'Counter', useSQLite: true } } } },
   kv: { label: 'KV tutorial Worker', bindings: { kvNamespaces: { KV: 'kv' } } },
 };

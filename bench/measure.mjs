@@ -19,7 +19,8 @@ export const PHASES = {
   stream: { connections: 16, share: 2, streamed: true },
   translated: { connections: 16, share: 2, streamed: true, translated: true },
 };
-export const CHUNKS = 100;
+/** So many that what a call costs besides is lost among them. */
+export const CHUNKS = 1_000;
 
 /** The scripted provider in a process of its own, not recording. */
 export async function spawnProvider() {
@@ -52,7 +53,7 @@ export function jobFor(target, phase, seconds) {
   return {
     url: `${target.url}/v1/chat/completions`, connections, seconds,
     headers: { authorization: `Bearer ${target.key}` },
-    body: { model, messages: [{ role: 'user', content: 'Say something short about exact counting.' }], max_tokens: 200, ...options },
+    body: { model, messages: [{ role: 'user', content: 'Say something short about exact counting.' }], max_tokens: 2 * CHUNKS, ...options },
   };
 }
 

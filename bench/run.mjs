@@ -13,7 +13,7 @@ const HELP = `usage: node bench/run.mjs [--quick] [--rounds N] [--only NAMES] [-
 
   --quick       about a minute instead of about five
   --rounds N    rounds of every target (5; quick 3); figures are medians over rounds
-  --only NAMES  some of empty,proxy,sqlite,kv,tollgate
+  --only NAMES  some of empty,proxy,reads,sqlite,kv,tollgate
   --no-race     without the admission race
   --json FILE   also write every figure of every round
 
@@ -24,7 +24,7 @@ const OPTIONS = {
   json: { type: 'string' }, help: { type: 'boolean', short: 'h' },
 };
 const NODE_MIN = 22;
-const PHASES_OF = { empty: ['full', 'idle', 'few'], kv: ['full'] };
+const PHASES_OF = { empty: ['full', 'idle', 'few'], reads: ['full', 'stream'], kv: ['full'] };
 
 const startedAt = Date.now();
 const say = (text) => process.stderr.write(`[${((Date.now() - startedAt) / 1e3).toFixed(0).padStart(3)} s] ${text}\n`);
@@ -118,7 +118,7 @@ async function main(options) {
   const loader = tools.spawnLoader();
   const targets = [];
   try {
-    const names = options.only?.split(',') ?? ['empty', 'proxy', 'sqlite', 'kv', 'tollgate'];
+    const names = options.only?.split(',') ?? ['empty', 'proxy', 'reads', 'sqlite', 'kv', 'tollgate'];
     await startTargets(targets, names, { upstream: provider.url, state });
     say(`started ${targets.map(({ name }) => name).join(', ')}`);
     const straight = { name: 'provider', url: provider.url, pid: provider.pid };
