@@ -4,6 +4,9 @@ use super::{Part, Text, Thought, ToolCall};
 use crate::units::Tokens;
 use serde_json::Value;
 
+/// The most letters of an answer's id, its last, that are part of an id that is made up: OpenAI takes ids of 40 letters.
+const ID_LETTERS_MAX: usize = 24;
+
 /// An answer, whole.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
@@ -24,6 +27,17 @@ pub struct Head {
     pub model: String,
     /// When it was begun, in seconds since 1970; 0: that is not told.
     pub created: u64,
+}
+
+impl Head {
+    /// The id of a call that its provider gave none: the `nth` of `choice`. No other answer has a call of that id.
+    pub fn call_id(&self, choice: u64, nth: u64) -> String {
+        let is_word = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+        let letters: Vec<char> = self.id.chars().filter(is_word).collect();
+        let most_own = letters.len().saturating_sub(ID_LETTERS_MAX);
+        let answer: String = letters.into_iter().skip(most_own).collect();
+        format!("call_{answer}_{choice}_{nth}")
+    }
 }
 
 /// One of several answers.

@@ -8,8 +8,6 @@ use serde_json::{Map, Value, json};
 
 /// The members that only an answer has.
 const OWN: [&str; 4] = ["candidates", "promptFeedback", "usageMetadata", "responseId"];
-/// The most letters of an answer's id that are part of an id that is made up: OpenAI takes ids of 40 letters.
-const ID_LETTERS_MAX: usize = 24;
 
 /// Reads a whole answer; `None` where it is none of this dialect. A prompt that is held back has one answer, which is too.
 pub fn read(body: &Value) -> Option<Answer> {
@@ -82,11 +80,7 @@ pub(super) const fn finish_reason(finish: Option<&Finish>) -> &'static str {
 pub(super) fn read_call(call: &Value, head: &Head, choice: u64, nth: usize) -> Option<ToolCall> {
     let text = |name: &str| call.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let name = text("name")?.to_owned();
-    let made_up = || {
-        let is_word = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-        let answer: String = head.id.chars().filter(is_word).take(ID_LETTERS_MAX).collect();
-        format!("call_{answer}_{choice}_{nth}")
-    };
+    let made_up = || head.call_id(choice, u64::try_from(nth).unwrap_or(u64::MAX));
     let id = text("id").map_or_else(made_up, str::to_owned);
     Some(ToolCall { id, name, arguments: said::read_arguments(call), free: false })
 }

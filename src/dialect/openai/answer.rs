@@ -12,10 +12,12 @@ pub fn read(body: &Value) -> Option<Answer> {
         return None;
     }
     let choices = body.get("choices")?.as_array()?;
-    let mut read: Vec<(u64, Choice)> = (0..).zip(choices).map(|(nth, choice)| read_choice(nth, choice)).collect();
+    let head = read_head(body);
+    let mut read: Vec<(u64, Choice)> =
+        (0..).zip(choices).map(|(nth, choice)| read_choice(nth, choice, &head)).collect();
     read.sort_by_key(|(index, _)| *index);
     let usage = body.get("usage").and_then(read_usage);
-    Some(Answer { head: read_head(body), choices: read.into_iter().map(|(_, choice)| choice).collect(), usage })
+    Some(Answer { head, choices: read.into_iter().map(|(_, choice)| choice).collect(), usage })
 }
 
 /// Writes a whole answer.
@@ -160,7 +162,7 @@ fn read_piece(part: &Value) -> Option<Part> {
     (!thought.is_empty()).then(|| Part::Thought(Thought { text: thought, ..Thought::default() }))
 }
 
-fn read_choice(nth: u64, choice: &Value) -> (u64, Choice) {
+fn read_choice(nth: u64, choice: &Value, head: &Head) -> (u64, Choice) {
     let (empty, none) = (Map::new(), Vec::new());
     let index = choice.get("index").and_then(Value::as_u64).unwrap_or(nth);
     let message = choice.get("message").and_then(Value::as_object).unwrap_or(&empty);
@@ -179,7 +181,7 @@ fn read_choice(nth: u64, choice: &Value) -> (u64, Choice) {
     let calls = message.get("tool_calls").and_then(Value::as_array).unwrap_or(&none).iter();
     let older = message.get("function_call").filter(|call| call.is_object());
     let older = older.map(|call| json!({"function": call}));
-    let calls = (0_u64..).zip(calls.chain(&older)).filter_map(|(nth, call)| read_call(index, nth, call));
+    let calls = (0_u64..).zip(calls.chain(&older)).filter_map(|(nth, call)| read_call(call, head, index, nth));
     let calls: Vec<Part> = calls.map(Part::ToolCall).collect();
     let finish = choice.as_object().and_then(|it| read_finish(it, !calls.is_empty(), refusal.is_some()));
     let logprobs = choice.get("logprobs").and_then(|it| it.get("content")).and_then(Value::as_array).cloned();
@@ -187,13 +189,13 @@ fn read_choice(nth: u64, choice: &Value) -> (u64, Choice) {
 }
 
 /// Reads a call, the `nth` of its choice; one without an id is given one.
-fn read_call(choice: u64, nth: u64, call: &Value) -> Option<ToolCall> {
+fn read_call(call: &Value, head: &Head, choice: u64, nth: u64) -> Option<ToolCall> {
     let free = call.get("custom").is_some_and(Value::is_object);
     let inner = call.get(if free { "custom" } else { "function" })?;
     let name = inner.get("name")?.as_str()?.to_owned();
     let id = call.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned);
     let arguments = inner.get(if free { "input" } else { "arguments" }).map(words).unwrap_or_default();
-    Some(ToolCall { id: id.unwrap_or_else(|| made_up(choice, nth)), name, arguments, free })
+    Some(ToolCall { id: id.unwrap_or_else(|| head.call_id(choice, nth)), name, arguments, free })
 }
 
 /// What a tool is given, as text: some servers write the object itself.
@@ -203,11 +205,6 @@ pub(super) fn words(arguments: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-/// The id of a call that has none.
-pub(super) fn made_up(choice: u64, nth: u64) -> String {
-    format!("call_{choice}_{nth}")
 }
 
 fn write_choice(index: u64, choice: &Choice) -> Value {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 const STAMP: Stamp<'_> = Stamp { id: "9", created: 7, model: "asked" };
 
 fn choice(choice: Value) -> Choice {
-    read(&json!({"choices": [choice]})).unwrap().choices.remove(0)
+    read(&json!({"id": "chatcmpl-a.b", "choices": [choice]})).unwrap().choices.remove(0)
 }
 
 fn call(id: &str, arguments: &str) -> Part {
@@ -48,8 +48,11 @@ fn servers_that_speak_nearly_so_are_understood() {
         json!([{"type": "thinking", "thinking": [{"type": "text", "text": "r"}]}, {"type": "text", "text": "a"}]);
     assert_eq!(parts(json!({"content": mistral})), [thought("r"), Part::text("a")]);
     let object = json!([{"function": {"name": "f", "arguments": {"a": 1}}}, {"id": "", "function": {"name": "f"}}]);
-    assert_eq!(parts(json!({"tool_calls": object})), [call("call_0_0", "{\"a\":1}"), call("call_0_1", "")]);
-    assert_eq!(parts(json!({"function_call": {"name": "f", "arguments": "{}"}})), [call("call_0_0", "{}")]);
+    assert_eq!(
+        parts(json!({"tool_calls": object})),
+        [call("call_chatcmpl-ab_0_0", "{\"a\":1}"), call("call_chatcmpl-ab_0_1", "")]
+    );
+    assert_eq!(parts(json!({"function_call": {"name": "f", "arguments": "{}"}})), [call("call_chatcmpl-ab_0_0", "{}")]);
     assert_eq!(parts(json!(null)), []);
 
     let called = json!({"tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]});

@@ -1,6 +1,6 @@
 //! Reads the chunks of a stream as events, of OpenAI and of those who speak nearly as it does.
 
-use crate::chat::{Event, Finish, Part, Thought, Usage};
+use crate::chat::{Event, Finish, Head, Part, Thought, Usage};
 use crate::dialect::CHOICES_MAX;
 use crate::dialect::openai::{answer, fault, thought};
 use serde_json::{Map, Value};
@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 /// Reads one stream.
 #[derive(Debug, Default)]
 pub struct Reader {
-    begun: bool,
+    /// What it began with.
+    head: Option<Head>,
     over: bool,
     choices: BTreeMap<u32, Said>,
     usage: Option<Usage>,
@@ -58,8 +59,8 @@ impl Reader {
         };
         let head = answer::read_head(&chunk);
         let says_something = !choices.is_empty() || !head.id.is_empty();
-        if !self.begun && says_something {
-            self.begun = true;
+        if self.head.is_none() && says_something {
+            self.head = Some(head.clone());
             events.push(Event::Begin(head));
         }
         let mut usage = chunk.get("usage").and_then(answer::read_usage);
@@ -86,10 +87,11 @@ impl Reader {
     fn choice(&mut self, nth: u32, mut choice: Map<String, Value>, events: &mut Vec<Event>) {
         let index = choice.get("index").map_or(Some(nth), |index| u32::try_from(index.as_u64()?).ok());
         let Some(index) = index.filter(|index| u64::from(*index) < CHOICES_MAX) else { return };
-        let said = self.choices.entry(index).or_default();
+        let (said, nobody) = (self.choices.entry(index).or_default(), Head::default());
+        let head = self.head.as_ref().unwrap_or(&nobody);
         // A server that does not stream after all has the message whole.
         if let Some(Value::Object(delta)) = choice.remove("delta").or_else(|| choice.remove("message")) {
-            said.delta(index, delta, events);
+            said.delta(index, delta, head, events);
         }
         let tokens = choice.get_mut("logprobs").and_then(|it| it.get_mut("content")).map(Value::take);
         if let Some(Value::Array(tokens)) = tokens.filter(|tokens| !fault::is_empty(tokens)) {
@@ -108,7 +110,7 @@ const fn finish_of(choice: u32, finish: Finish) -> Event {
 }
 
 impl Said {
-    fn delta(&mut self, choice: u32, mut delta: Map<String, Value>, events: &mut Vec<Event>) {
+    fn delta(&mut self, choice: u32, mut delta: Map<String, Value>, head: &Head, events: &mut Vec<Event>) {
         read_thoughts(choice, &delta, events);
         for part in answer::read_said(delta.get("content").unwrap_or(&Value::Null)) {
             match part {
@@ -126,14 +128,14 @@ impl Said {
             events.push(Event::Refusal { choice, text });
         }
         if let Some(Value::Array(calls)) = delta.remove("tool_calls") {
-            calls.iter().for_each(|call| self.call(choice, call, events));
+            calls.iter().for_each(|call| self.call(choice, call, head, events));
         }
         if let Some(call @ Value::Object(_)) = delta.remove("function_call") {
-            self.call(choice, &Value::Object(Map::from_iter([("function".to_owned(), call)])), events);
+            self.call(choice, &Value::Object(Map::from_iter([("function".to_owned(), call)])), head, events);
         }
     }
 
-    fn call(&mut self, choice: u32, call: &Value, events: &mut Vec<Event>) {
+    fn call(&mut self, choice: u32, call: &Value, head: &Head, events: &mut Vec<Event>) {
         let free = call.get("custom").is_some_and(Value::is_object);
         let inner = call.get(if free { "custom" } else { "function" });
         let text =
@@ -142,7 +144,8 @@ impl Said {
         let index = call.get("index").and_then(Value::as_u64);
         let given = inner.and_then(|inner| inner.get(if free { "input" } else { "arguments" }));
         let given = given.map(answer::words).unwrap_or_default();
-        let at = self.place(choice, index, id, name.is_some());
+        let made_up = |nth: usize| head.call_id(choice.into(), u64::try_from(nth).unwrap_or(u64::MAX));
+        let at = self.place(index, id, name.is_some(), made_up);
         let Some(call) = self.calls.get_mut(at) else { return };
         let nth = u32::try_from(at).unwrap_or(u32::MAX);
         let mut text = given;
@@ -161,7 +164,13 @@ impl Said {
     ///
     /// Some servers give all calls one index, or none, and each its id; some repeat a call's name and make up another
     /// id for each bit.
-    fn place(&mut self, choice: u32, index: Option<u64>, id: Option<String>, named: bool) -> usize {
+    fn place(
+        &mut self,
+        index: Option<u64>,
+        id: Option<String>,
+        named: bool,
+        made_up: impl Fn(usize) -> String,
+    ) -> usize {
         let is_it = |call: &Call| match (index, &id) {
             (None, Some(id)) => call.id == *id,
             (Some(_), Some(id)) if named => call.index == index && call.id == *id,
@@ -170,8 +179,7 @@ impl Said {
         };
         self.calls.iter().rposition(is_it).unwrap_or_else(|| {
             let nth = self.calls.len();
-            let made_up = || answer::made_up(choice.into(), u64::try_from(nth).unwrap_or(u64::MAX));
-            let id = id.unwrap_or_else(made_up);
+            let id = id.unwrap_or_else(|| made_up(nth));
             self.calls.push(Call { index, id, held: Some(String::new()) });
             nth
         })

@@ -32,7 +32,7 @@ fn chunks(chunks: &[Value]) -> Vec<Event> {
 
 /// The events of a stream of one choice with these deltas; what begins it is left out.
 fn deltas(deltas: &[Value]) -> Vec<Event> {
-    let chunk = |delta: &Value| json!({"choices": [{"index": 0, "delta": delta}]});
+    let chunk = |delta: &Value| json!({"id": "chatcmpl-a", "choices": [{"index": 0, "delta": delta}]});
     chunks(&deltas.iter().map(chunk).collect::<Vec<_>>()).split_off(1)
 }
 
@@ -106,10 +106,10 @@ fn calls_are_told_apart_however_they_come() {
     // No id at all, the older form, and a name that comes late.
     let nameless = json!({"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]});
     let named = json!({"tool_calls": [{"index": 0, "function": function("f".into(), "}".into())}]});
-    assert_eq!(deltas(&[nameless, named]), [call(0, "call_0_0", "f"), arguments(0, "{}")]);
+    assert_eq!(deltas(&[nameless, named]), [call(0, "call_chatcmpl-a_0_0", "f"), arguments(0, "{}")]);
     let older =
         [json!({"function_call": {"name": "f", "arguments": ""}}), json!({"function_call": {"arguments": "{}"}})];
-    assert_eq!(deltas(&older), [call(0, "call_0_0", "f"), arguments(0, "{}")]);
+    assert_eq!(deltas(&older), [call(0, "call_chatcmpl-a_0_0", "f"), arguments(0, "{}")]);
 }
 
 #[test]
