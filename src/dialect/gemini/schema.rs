@@ -8,7 +8,7 @@ const LONG: [&str; 6] = ["minItems", "maxItems", "minLength", "maxLength", "minP
 /// `schema` as a JSON schema: one that is one already stays as it is.
 ///
 /// Types are in small letters, `nullable` is the type `null`, numbers are no texts, and properties come in the order that
-/// `propertyOrdering` gives.
+/// `propertyOrdering` gives. An object has no other properties than those it names, as Gemini takes it; Claude wants that said.
 pub(super) fn to_json_schema(schema: &Value) -> Value {
     let Some(members) = schema.as_object() else { return schema.clone() };
     let mut written = Map::with_capacity(members.len());
@@ -37,6 +37,9 @@ pub(super) fn to_json_schema(schema: &Value) -> Value {
     }
     if nullable {
         allow_null(&mut written);
+    }
+    if written.contains_key("properties") && !written.contains_key("additionalProperties") {
+        put(&mut written, "additionalProperties", false.into());
     }
     if let (Some(order), Some(Value::Object(properties))) = (order, written.get_mut("properties")) {
         let names = order.iter().filter_map(Value::as_str);
@@ -96,11 +99,14 @@ mod tests {
                 "type": {"type": ["string", "null"], "examples": ["x"]},
             },
             "required": ["list"],
+            "additionalProperties": false,
         });
         assert_eq!(to_json_schema(&own).to_string(), same.to_string());
         let any = json!({"any_of": [{"type": "STRING"}], "nullable": true});
         assert_eq!(to_json_schema(&any), json!({"anyOf": [{"type": "string"}, {"type": "null"}]}));
         let json_schema = json!({"type": ["string", "null"], "enum": ["A"], "additionalProperties": false});
         assert_eq!(to_json_schema(&json_schema), json_schema);
+        let open = json!({"type": "object", "properties": {"a": {"type": "object"}}, "additionalProperties": true});
+        assert_eq!(to_json_schema(&open), open);
     }
 }

@@ -62,7 +62,9 @@ fn the_stories_are_read_and_read_the_same_once_written() {
     let (reasoning, _) = read(&fixture_json("reasoning", "request.json")).unwrap();
     assert_eq!(reasoning.messages[1].parts, [thought("Add them.", "sig1", false), Part::text("4")]);
     let (schema, _) = read(&fixture_json("schema", "request.json")).unwrap();
-    let city = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    let city = json!({
+        "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false,
+    });
     let format = Format::Schema { name: "answer".to_owned(), description: None, schema: city, strict: None };
     assert_eq!(schema.format, format);
 }
