@@ -1,8 +1,86 @@
 //! Steps that all readers of a request's [shape](crate::bound::Shape) take.
 
-use super::names::word;
+use super::names::{field, word};
 use super::skim::{Cursor, Key};
+use crate::bound::Shape;
 use memchr::memchr;
+
+/// What a request is made of, as far as it was read.
+#[derive(Default)]
+pub(in crate::dialect) struct Seen {
+    pub(in crate::dialect) shape: Shape,
+    /// The bytes that are certainly media and not text.
+    pub(in crate::dialect) media_bytes: u64,
+}
+
+/// Steps over a request of one dialect. No step has a result where the text cannot be read.
+pub(in crate::dialect) trait Walk: Default {
+    /// What was seen so far.
+    fn seen(&mut self) -> &mut Seen;
+
+    /// Steps over the whole request.
+    fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()>;
+
+    /// Steps over any value, however deep, and looks for what counts wherever it stands.
+    fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()>;
+
+    /// Steps over something that has no bound, unless it is nothing.
+    fn elsewhere(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        self.seen().shape.unbounded |= !absent(cursor);
+        self.pass(cursor)
+    }
+
+    /// Steps over a list whose elements `element` steps over; anything else but nothing has no bound.
+    fn list<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        element: fn(&mut Self, &mut Cursor<'a>) -> Option<()>,
+    ) -> Option<()> {
+        if cursor.peek()? != b'[' {
+            return self.elsewhere(cursor);
+        }
+        array(cursor, &mut |cursor| element(self, cursor))
+    }
+
+    /// Steps over a word that has no bound unless it is among `words`, or nothing.
+    fn standard(&mut self, cursor: &mut Cursor<'_>, words: &[&str]) -> Option<()> {
+        self.seen().shape.unbounded |= !absent(cursor) && !is_one_of(cursor, words)?;
+        self.pass(cursor)
+    }
+
+    /// Steps over a type: which of `words` it is, if any.
+    fn kind(&mut self, cursor: &mut Cursor<'_>, words: &[&'static str]) -> Option<Option<&'static str>> {
+        match cursor.peek()? {
+            b'"' => Some(word(cursor.string()?.raw, words)),
+            _ => self.pass(cursor).map(|()| None),
+        }
+    }
+
+    /// Steps over an object that has no bound unless its one type is among `types`, or, where `may_lack` it, none.
+    fn typed(&mut self, cursor: &mut Cursor<'_>, types: &[&str], may_lack: bool) -> Option<()> {
+        if cursor.peek()? != b'{' {
+            return self.elsewhere(cursor);
+        }
+        let (mut kinds, mut known): (u32, bool) = (0, may_lack);
+        object(cursor, &mut |cursor, key| {
+            if field(key.name, &["type"]).is_some() && !(may_lack && absent(cursor)) {
+                (kinds, known) = (kinds.saturating_add(1), is_one_of(cursor, types)?);
+            }
+            self.pass(cursor)
+        })?;
+        self.seen().shape.unbounded |= !known || kinds > 1;
+        Some(())
+    }
+}
+
+/// Reads what `body`, a valid JSON object, is made of.
+pub(in crate::dialect) fn read<W: Walk>(body: &[u8]) -> Shape {
+    let mut walk = W::default();
+    let read = walk.body(&mut Cursor::new(body));
+    let Seen { shape, media_bytes } = std::mem::take(walk.seen());
+    let bytes = count(body.len()).saturating_sub(if read.is_some() { media_bytes } else { 0 });
+    Shape { bytes, unbounded: shape.unbounded || read.is_none(), ..shape }
+}
 
 /// Whether a string that says one of `words` comes next, in front of which the cursor stays.
 pub(in crate::dialect) fn is_one_of(cursor: &mut Cursor<'_>, words: &[&str]) -> Option<bool> {

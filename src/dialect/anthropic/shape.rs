@@ -23,9 +23,9 @@
 //! [OpenAI's dialect](crate::dialect::openai::shape).
 
 use crate::bound::Shape;
-use crate::dialect::names::{field, word};
+use crate::dialect::names::field;
 use crate::dialect::skim::Cursor;
-use crate::dialect::walk::{absent, array, count, is_one_of, object};
+use crate::dialect::walk::{self, Seen, Walk, absent, array, count, is_one_of, object};
 use memchr::memchr;
 
 /// The fields of the body that are walked through.
@@ -69,17 +69,12 @@ const SOURCES: [&str; 5] = ["base64", "url", "file", "text", "content"];
 
 /// Reads what `body`, a valid JSON object, is made of.
 pub(super) fn read(body: &[u8]) -> Shape {
-    let mut reader = Reader::default();
-    let read = reader.body(&mut Cursor::new(body));
-    let bytes = count(body.len()).saturating_sub(if read.is_some() { reader.media_bytes } else { 0 });
-    Shape { bytes, unbounded: reader.shape.unbounded || read.is_none(), ..reader.shape }
+    walk::read::<Reader>(body)
 }
 
 #[derive(Default)]
 struct Reader {
-    shape: Shape,
-    /// The bytes that are certainly media and not text.
-    media_bytes: u64,
+    seen: Seen,
 }
 
 /// A block of content, as far as it was read.
@@ -101,7 +96,11 @@ struct Block {
     strange: bool,
 }
 
-impl Reader {
+impl Walk for Reader {
+    fn seen(&mut self) -> &mut Seen {
+        &mut self.seen
+    }
+
     fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         object(cursor, &mut |cursor, key| match field(key.name, &BODY) {
             Some("system") => self.content(cursor),
@@ -109,31 +108,29 @@ impl Reader {
             Some("tools") => self.list(cursor, Self::tool),
             Some("context_management") => self.edits(cursor),
             Some("output_config" | "output_format") => {
-                self.shape.tools |= !absent(cursor);
+                self.seen.shape.tools |= !absent(cursor);
                 self.pass(cursor)
             }
             Some(service) => {
                 let standard = STANDARD.iter().find(|(name, _)| *name == service).map_or(&[][..], |(_, words)| words);
-                self.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, standard)?;
-                self.pass(cursor)
+                self.standard(cursor, standard)
             }
             None if field(key.name, &PLAIN).is_some() => self.pass(cursor),
             None => self.elsewhere(cursor),
         })
     }
 
-    /// Steps over a list whose elements `element` steps over; anything else but nothing has no bound.
-    fn list<'a>(
-        &mut self,
-        cursor: &mut Cursor<'a>,
-        element: fn(&mut Self, &mut Cursor<'a>) -> Option<()>,
-    ) -> Option<()> {
-        if cursor.peek()? != b'[' {
-            return self.elsewhere(cursor);
-        }
-        array(cursor, &mut |cursor| element(self, cursor))
+    fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        cursor.strings(|cursor, text| {
+            if field(text.raw, &["ttl"]).is_some() && cursor.eat(b':') && !absent(cursor) {
+                self.seen.shape.kinds.cache_hour |= !is_one_of(cursor, &["5m"])?;
+            }
+            Some(())
+        })
     }
+}
 
+impl Reader {
     fn message(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         if cursor.peek()? != b'{' {
             return self.elsewhere(cursor);
@@ -162,10 +159,7 @@ impl Reader {
         object(cursor, &mut |cursor, key| match field(key.name, &["type", "source", "content"]) {
             Some("type") => {
                 block.kinds = block.kinds.saturating_add(1);
-                block.kind = match cursor.peek()? {
-                    b'"' => word(cursor.string()?.raw, &BLOCKS),
-                    _ => self.pass(cursor).map(|()| None)?,
-                };
+                block.kind = self.kind(cursor, &BLOCKS)?;
                 Some(())
             }
             // That of a search result is the name of what it is from.
@@ -183,8 +177,8 @@ impl Reader {
         let (is_image, is_document) = (block.kind == Some("image"), block.kind == Some("document"));
         let is_text = is_document && matches!(block.source, Some("text" | "content"));
         let plain = block.kind.is_some() && !is_image && !is_document && block.sources == 0;
-        self.shape.images = self.shape.images.saturating_add(u64::from(is_image));
-        self.shape.files = self.shape.files.saturating_add(u64::from(is_document && !is_text));
+        self.seen.shape.images = self.seen.shape.images.saturating_add(u64::from(is_image));
+        self.seen.shape.files = self.seen.shape.files.saturating_add(u64::from(is_document && !is_text));
         let bounded = match block.source {
             Some("base64") => is_image || is_document,
             Some("url") => is_image,
@@ -192,9 +186,9 @@ impl Reader {
             _ => plain,
         };
         if many || !bounded {
-            self.shape.unbounded = true;
+            self.seen.shape.unbounded = true;
         } else if block.source == Some("base64") && (is_image || block.is_pdf) {
-            self.media_bytes = self.media_bytes.saturating_add(block.bytes);
+            self.seen.media_bytes = self.seen.media_bytes.saturating_add(block.bytes);
         }
     }
 
@@ -207,10 +201,7 @@ impl Reader {
             match field(key.name, &["type", "data", "content", "media_type", "url", "file_id"]) {
                 Some("type") => {
                     kinds = kinds.saturating_add(1);
-                    block.source = match cursor.peek()? {
-                        b'"' => word(cursor.string()?.raw, &SOURCES),
-                        _ => self.pass(cursor).map(|()| None)?,
-                    };
+                    block.source = self.kind(cursor, &SOURCES)?;
                     Some(())
                 }
                 Some("data") if cursor.peek()? == b'"' => {
@@ -252,40 +243,8 @@ impl Reader {
     }
 
     fn tool(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.shape.tools = true;
+        self.seen.shape.tools = true;
         self.typed(cursor, &["custom"], true)
-    }
-
-    /// Steps over an object that has no bound unless its one type is among `types`, or, where `may_lack` it, none.
-    fn typed(&mut self, cursor: &mut Cursor<'_>, types: &[&str], may_lack: bool) -> Option<()> {
-        if cursor.peek()? != b'{' {
-            return self.elsewhere(cursor);
-        }
-        let (mut kinds, mut known): (u32, bool) = (0, may_lack);
-        object(cursor, &mut |cursor, key| {
-            if field(key.name, &["type"]).is_some() && !absent(cursor) {
-                (kinds, known) = (kinds.saturating_add(1), is_one_of(cursor, types)?);
-            }
-            self.pass(cursor)
-        })?;
-        self.shape.unbounded |= !known || kinds > 1;
-        Some(())
-    }
-
-    /// Steps over something that has no bound, unless it is nothing.
-    fn elsewhere(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.shape.unbounded |= !absent(cursor);
-        self.pass(cursor)
-    }
-
-    /// Steps over any value, however deep, and looks for what counts wherever it stands.
-    fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        cursor.strings(|cursor, text| {
-            if field(text.raw, &["ttl"]).is_some() && cursor.eat(b':') && !absent(cursor) {
-                self.shape.kinds.cache_hour |= !is_one_of(cursor, &["5m"])?;
-            }
-            Some(())
-        })
     }
 }
 

@@ -24,7 +24,7 @@
 use crate::bound::Shape;
 use crate::dialect::names::{field, word};
 use crate::dialect::skim::{Cursor, Key};
-use crate::dialect::walk::{absent, array, count, is_one_of, object};
+use crate::dialect::walk::{self, Seen, Walk, absent, array, count, is_one_of, object};
 
 /// The fields of a body that are read, in small letters, in both spellings.
 const BODY: [&str; 12] = [
@@ -126,17 +126,12 @@ const YOUTUBE: [&[u8]; 2] = [b"youtube", b"youtu.be"];
 
 /// Reads what `body`, a valid JSON object, is made of.
 pub(super) fn read(body: &[u8]) -> Shape {
-    let mut reader = Reader::default();
-    let read = reader.body(&mut Cursor::new(body));
-    let bytes = count(body.len()).saturating_sub(if read.is_some() { reader.media_bytes } else { 0 });
-    Shape { bytes, unbounded: reader.shape.unbounded || read.is_none(), ..reader.shape }
+    walk::read::<Reader>(body)
 }
 
 #[derive(Default)]
 struct Reader {
-    shape: Shape,
-    /// The bytes that are certainly media and not text.
-    media_bytes: u64,
+    seen: Seen,
 }
 
 /// The media of a part, as far as it was read.
@@ -150,7 +145,11 @@ struct Blob<'a> {
     uri: &'a [u8],
 }
 
-impl Reader {
+impl Walk for Reader {
+    fn seen(&mut self) -> &mut Seen {
+        &mut self.seen
+    }
+
     fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         if cursor.peek()? != b'{' {
             return self.elsewhere(cursor);
@@ -162,14 +161,17 @@ impl Reader {
             Some("requests" | "generatecontentrequest" | "generate_content_request") => self.each(cursor, Self::body),
             Some("tools") => self.each(cursor, Self::tool),
             Some("generationconfig" | "generation_config") => self.each(cursor, Self::config),
-            Some(_) => {
-                self.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, &TIERS)?;
-                pass(cursor)
-            }
+            Some(_) => self.standard(cursor, &TIERS),
             None => self.plain(cursor, key, &BODY_PLAIN),
         })
     }
 
+    fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        cursor.value().map(drop)
+    }
+}
+
+impl Reader {
     /// Steps over a list whose elements `element` steps over, or over one element alone.
     fn each<'a>(
         &mut self,
@@ -184,7 +186,7 @@ impl Reader {
 
     fn content(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         match cursor.peek()? {
-            b'"' => pass(cursor),
+            b'"' => self.pass(cursor),
             b'{' => object(cursor, &mut |cursor, key| match field(key.name, &["parts"]) {
                 Some(_) => self.each(cursor, Self::part),
                 None => self.plain(cursor, key, &["role"]),
@@ -205,14 +207,14 @@ impl Reader {
                 bytes = self.blob(cursor)?;
                 Some(())
             }
-            Some(_) => pass(cursor),
+            Some(_) => self.pass(cursor),
             None => self.plain(cursor, key, &PART_PLAIN),
         })?;
         if media == 1 {
-            self.media_bytes = self.media_bytes.saturating_add(bytes);
+            self.seen.media_bytes = self.seen.media_bytes.saturating_add(bytes);
         }
         // Nobody knows which of them is read.
-        self.shape.unbounded |= media > 1;
+        self.seen.shape.unbounded |= media > 1;
         Some(())
     }
 
@@ -223,7 +225,7 @@ impl Reader {
         }
         object(cursor, &mut |cursor, key| match field(key.name, &["parts"]) {
             Some(_) => self.each(cursor, Self::part),
-            None => pass(cursor),
+            None => self.pass(cursor),
         })
     }
 
@@ -238,11 +240,11 @@ impl Reader {
                 Some("data") => (&mut blob.datas, &mut blob.data),
                 Some("mimetype" | "mime_type") => (&mut blob.kinds, &mut blob.kind),
                 Some("fileuri" | "file_uri") => (&mut blob.uris, &mut blob.uri),
-                Some(_) => return pass(cursor),
+                Some(_) => return self.pass(cursor),
                 None => return self.elsewhere(cursor),
             };
             if absent(cursor) {
-                return pass(cursor);
+                return self.pass(cursor);
             }
             *count = count.saturating_add(1);
             *value = cursor.string()?.raw;
@@ -257,25 +259,27 @@ impl Reader {
         let is = |kind: &str| blob.kind.starts_with(kind.as_bytes()) && blob.kinds == 1;
         let is_image = is("image/") || is("image\\/");
         let is_sound = is("audio/") || is("audio\\/");
-        self.shape.kinds.audio_input |= is_sound;
+        self.seen.shape.kinds.audio_input |= is_sound;
         match (blob.datas, blob.uris) {
             (1, 0) if is_image => {
-                self.shape.images = self.shape.images.saturating_add(1);
+                self.seen.shape.images = self.seen.shape.images.saturating_add(1);
                 return bytes;
             }
             (1, 0) if is_sound => {
-                self.shape.audio_bytes = self.shape.audio_bytes.saturating_add(bytes);
-                self.shape.unbounded |= word(blob.kind, &SOUNDS).is_none();
+                self.seen.shape.audio_bytes = self.seen.shape.audio_bytes.saturating_add(bytes);
+                self.seen.shape.unbounded |= word(blob.kind, &SOUNDS).is_none();
                 return bytes;
             }
             // %PDF
             (1, 0) if word(blob.kind, &["application/pdf"]).is_some() && blob.data.starts_with(b"JVBER") => {
-                self.shape.files = self.shape.files.saturating_add(1);
+                self.seen.shape.files = self.seen.shape.files.saturating_add(1);
                 return bytes;
             }
-            (1, 0) if is("text/") || is("text\\/") => self.shape.files = self.shape.files.saturating_add(1),
-            (0, 1) if is_image && is_public(blob.uri) => self.shape.images = self.shape.images.saturating_add(1),
-            _ => self.shape.unbounded = true,
+            (1, 0) if is("text/") || is("text\\/") => self.seen.shape.files = self.seen.shape.files.saturating_add(1),
+            (0, 1) if is_image && is_public(blob.uri) => {
+                self.seen.shape.images = self.seen.shape.images.saturating_add(1)
+            }
+            _ => self.seen.shape.unbounded = true,
         }
         0
     }
@@ -284,9 +288,9 @@ impl Reader {
         if cursor.peek()? != b'{' {
             return self.elsewhere(cursor);
         }
-        self.shape.tools = true;
+        self.seen.shape.tools = true;
         object(cursor, &mut |cursor, key| match field(key.name, &FUNCTIONS) {
-            Some(_) => pass(cursor),
+            Some(_) => self.pass(cursor),
             None => self.elsewhere(cursor),
         })
     }
@@ -298,33 +302,24 @@ impl Reader {
         object(cursor, &mut |cursor, key| match field(key.name, &CONFIG) {
             Some("responsemodalities" | "response_modalities") => self.each(cursor, Self::modality),
             Some("speechconfig" | "speech_config") => {
-                self.shape.kinds.audio_output |= !absent(cursor);
-                pass(cursor)
+                self.seen.shape.kinds.audio_output |= !absent(cursor);
+                self.pass(cursor)
             }
-            Some(_) => {
-                self.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, &RESOLUTIONS)?;
-                pass(cursor)
-            }
+            Some(_) => self.standard(cursor, &RESOLUTIONS),
             None => self.plain(cursor, key, &CONFIG_PLAIN),
         })
     }
 
     fn modality(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.shape.kinds.audio_output |= is_one_of(cursor, &["AUDIO", "audio", "Audio"])?;
+        self.seen.shape.kinds.audio_output |= is_one_of(cursor, &["AUDIO", "audio", "Audio"])?;
         let known = ["TEXT", "text", "Text", "AUDIO", "audio", "Audio"];
-        self.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, &known)?;
-        pass(cursor)
+        self.seen.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, &known)?;
+        self.pass(cursor)
     }
 
     /// Steps over a member that costs no more than its bytes, if it is among `plain`; else it has no bound.
     fn plain(&mut self, cursor: &mut Cursor<'_>, key: &Key<'_>, plain: &[&str]) -> Option<()> {
-        if field(key.name, plain).is_some() { pass(cursor) } else { self.elsewhere(cursor) }
-    }
-
-    /// Steps over something that has no bound, unless it is nothing.
-    fn elsewhere(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.shape.unbounded |= !absent(cursor);
-        pass(cursor)
+        if field(key.name, plain).is_some() { self.pass(cursor) } else { self.elsewhere(cursor) }
     }
 }
 
@@ -334,10 +329,6 @@ fn is_public(uri: &[u8]) -> bool {
     let has = |part: &[u8]| memchr::memmem::find(uri, part).is_some();
     // What is escaped may be anything.
     is_web && !has(b"\\u") && !has(b"googleapis") && !YOUTUBE.iter().any(|site| has(site))
-}
-
-fn pass(cursor: &mut Cursor<'_>) -> Option<()> {
-    cursor.value().map(drop)
 }
 
 #[cfg(test)]

@@ -33,9 +33,9 @@
 //! sound whose head claims a rate far below any that is used. The model's `max_input` bounds these too.
 
 use crate::bound::Shape;
-use crate::dialect::names::{field, word};
+use crate::dialect::names::field;
 use crate::dialect::skim::Cursor;
-use crate::dialect::walk::{absent, array, count, inline, is_one_of, object};
+use crate::dialect::walk::{self, Seen, Walk, absent, array, count, inline, is_one_of, object};
 use memchr::memchr;
 
 /// The top-level fields that ask for something which the provider fetches, runs or keeps, or that name
@@ -73,17 +73,12 @@ const MINUTES: [&str; 2] = ["5m", "30m"];
 
 /// Reads what `body`, a valid JSON object, is made of.
 pub(super) fn read(body: &[u8]) -> Shape {
-    let mut reader = Reader::default();
-    let read = reader.body(&mut Cursor::new(body));
-    let bytes = count(body.len()).saturating_sub(if read.is_some() { reader.media_bytes } else { 0 });
-    Shape { bytes, unbounded: reader.shape.unbounded || read.is_none(), ..reader.shape }
+    walk::read::<Reader>(body)
 }
 
 #[derive(Default)]
 struct Reader {
-    shape: Shape,
-    /// The bytes that are certainly media and not text.
-    media_bytes: u64,
+    seen: Seen,
 }
 
 /// A content part, as far as it was read.
@@ -103,7 +98,11 @@ struct Part {
     strange: bool,
 }
 
-impl Reader {
+impl Walk for Reader {
+    fn seen(&mut self) -> &mut Seen {
+        &mut self.seen
+    }
+
     fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         object(cursor, &mut |cursor, key| {
             if field(key.name, &UNBOUNDED).is_some() {
@@ -113,37 +112,37 @@ impl Reader {
                 Some("messages") => self.list(cursor, Self::message),
                 Some("tools") => self.list(cursor, Self::tool),
                 Some("functions") => self.list(cursor, |reader, cursor| {
-                    reader.shape.tools = true;
+                    reader.seen.shape.tools = true;
                     reader.pass(cursor)
                 }),
                 Some("input" | "prompt") => self.input(cursor),
                 Some("modalities") => self.list(cursor, Self::modality),
                 Some("audio") => {
-                    self.shape.kinds.audio_output |= !absent(cursor);
+                    self.seen.shape.kinds.audio_output |= !absent(cursor);
                     self.pass(cursor)
                 }
                 Some("prediction") => self.prediction(cursor),
-                Some("service_tier") => {
-                    self.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, &TIERS)?;
-                    self.pass(cursor)
-                }
+                Some("service_tier") => self.standard(cursor, &TIERS),
                 _ => self.pass(cursor),
             }
         })
     }
 
-    /// Steps over a list whose elements `element` steps over; anything else but nothing has no bound.
-    fn list<'a>(
-        &mut self,
-        cursor: &mut Cursor<'a>,
-        element: fn(&mut Self, &mut Cursor<'a>) -> Option<()>,
-    ) -> Option<()> {
-        if cursor.peek()? != b'[' {
-            return self.elsewhere(cursor);
-        }
-        array(cursor, &mut |cursor| element(self, cursor))
+    fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        cursor.strings(|cursor, text| {
+            match field(text.raw, &["ttl", "cached_content"]) {
+                Some(name) if cursor.eat(b':') && !absent(cursor) => match name {
+                    "ttl" => self.seen.shape.kinds.cache_hour |= !is_one_of(cursor, &MINUTES)?,
+                    _ => self.seen.shape.unbounded = true,
+                },
+                _ => {}
+            }
+            Some(())
+        })
     }
+}
 
+impl Reader {
     fn message(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         if cursor.peek()? != b'{' {
             return self.elsewhere(cursor);
@@ -178,10 +177,7 @@ impl Reader {
         object(cursor, &mut |cursor, key| match field(key.name, &PART) {
             Some("type") => {
                 part.kinds = part.kinds.saturating_add(1);
-                part.kind = match cursor.peek()? {
-                    b'"' => word(cursor.string()?.raw, &PARTS),
-                    _ => self.pass(cursor).map(|()| None)?,
-                };
+                part.kind = self.kind(cursor, &PARTS)?;
                 Some(())
             }
             Some(name) if !absent(cursor) => {
@@ -197,16 +193,16 @@ impl Reader {
         let is_text = matches!(part.kind, Some("text" | "refusal")) && part.medias == 0;
         let is_media = part.kind.is_some() && part.kind == part.media && part.medias == 1;
         if part.kinds == 1 && (is_text || is_media) && !part.strange {
-            self.media_bytes = self.media_bytes.saturating_add(part.bytes);
+            self.seen.media_bytes = self.seen.media_bytes.saturating_add(part.bytes);
         } else {
-            self.shape.unbounded = true;
+            self.seen.shape.unbounded = true;
         }
         Some(())
     }
 
     /// Steps over `{"url": …}`, or the bare address that some take.
     fn image(&mut self, cursor: &mut Cursor<'_>, part: &mut Part) -> Option<()> {
-        self.shape.images = self.shape.images.saturating_add(1);
+        self.seen.shape.images = self.seen.shape.images.saturating_add(1);
         let mut urls: u32 = 0;
         let mut url = |cursor: &mut Cursor<'_>| {
             urls = urls.saturating_add(1);
@@ -234,7 +230,7 @@ impl Reader {
 
     /// Steps over `{"data": …, "format": …}`.
     fn sound(&mut self, cursor: &mut Cursor<'_>, part: &mut Part) -> Option<()> {
-        self.shape.kinds.audio_input = true;
+        self.seen.shape.kinds.audio_input = true;
         if cursor.peek()? != b'{' {
             part.strange = true;
             return self.pass(cursor);
@@ -248,7 +244,7 @@ impl Reader {
                 // An address is no sound; base64 has no colon.
                 part.strange |= memchr(b':', data.get(..64).unwrap_or(data)).is_some();
                 part.bytes = count(data.len());
-                self.shape.audio_bytes = self.shape.audio_bytes.saturating_add(part.bytes);
+                self.seen.shape.audio_bytes = self.seen.shape.audio_bytes.saturating_add(part.bytes);
                 Some(())
             }
             Some("format") => {
@@ -265,7 +261,7 @@ impl Reader {
 
     /// Steps over `{"file_data": …, "filename": …}` or `{"file_id": …}`.
     fn file(&mut self, cursor: &mut Cursor<'_>, part: &mut Part) -> Option<()> {
-        self.shape.files = self.shape.files.saturating_add(1);
+        self.seen.shape.files = self.seen.shape.files.saturating_add(1);
         if cursor.peek()? != b'{' {
             part.strange = true;
             return self.pass(cursor);
@@ -292,25 +288,13 @@ impl Reader {
     }
 
     fn tool(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.shape.tools = true;
-        if cursor.peek()? != b'{' {
-            return self.elsewhere(cursor);
-        }
-        let (mut kinds, mut known): (u32, bool) = (0, false);
-        object(cursor, &mut |cursor, key| {
-            if field(key.name, &["type"]).is_some() {
-                kinds = kinds.saturating_add(1);
-                known = is_one_of(cursor, &CLIENT_TOOLS)?;
-            }
-            self.pass(cursor)
-        })?;
-        self.shape.unbounded |= kinds != 1 || !known;
-        Some(())
+        self.seen.shape.tools = true;
+        self.typed(cursor, &CLIENT_TOOLS, false)
     }
 
     fn modality(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.shape.kinds.audio_output |= is_one_of(cursor, &["audio"])?;
-        self.shape.unbounded |= !is_one_of(cursor, &["text", "audio"])?;
+        self.seen.shape.kinds.audio_output |= is_one_of(cursor, &["audio"])?;
+        self.seen.shape.unbounded |= !is_one_of(cursor, &["text", "audio"])?;
         self.pass(cursor)
     }
 
@@ -320,7 +304,7 @@ impl Reader {
             b'[' => array(cursor, &mut |cursor| match cursor.peek()? {
                 b'{' => self.elsewhere(cursor),
                 b'[' => {
-                    self.shape.unbounded |= memchr(b'{', cursor.value()?).is_some();
+                    self.seen.shape.unbounded |= memchr(b'{', cursor.value()?).is_some();
                     Some(())
                 }
                 _ => cursor.value().map(drop),
@@ -335,28 +319,8 @@ impl Reader {
         self.pass(cursor)?;
         if !absent {
             let bytes = count(cursor.at().saturating_sub(start));
-            self.shape.prediction_bytes = self.shape.prediction_bytes.saturating_add(bytes);
+            self.seen.shape.prediction_bytes = self.seen.shape.prediction_bytes.saturating_add(bytes);
         }
         Some(())
-    }
-
-    /// Steps over something that has no bound, unless it is nothing.
-    fn elsewhere(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.shape.unbounded |= !absent(cursor);
-        self.pass(cursor)
-    }
-
-    /// Steps over any value, however deep, and looks for what counts wherever it stands.
-    fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        cursor.strings(|cursor, text| {
-            match field(text.raw, &["ttl", "cached_content"]) {
-                Some(name) if cursor.eat(b':') && !absent(cursor) => match name {
-                    "ttl" => self.shape.kinds.cache_hour |= !is_one_of(cursor, &MINUTES)?,
-                    _ => self.shape.unbounded = true,
-                },
-                _ => {}
-            }
-            Some(())
-        })
     }
 }

@@ -23,9 +23,9 @@
 //! item that is known, as in [OpenAI's older dialect](crate::dialect::openai::shape).
 
 use crate::bound::Shape;
-use crate::dialect::names::{field, word};
+use crate::dialect::names::field;
 use crate::dialect::skim::Cursor;
-use crate::dialect::walk::{absent, array, count, inline, is_one_of, object};
+use crate::dialect::walk::{self, Seen, Walk, absent, array, count, inline, is_one_of, object};
 use memchr::memchr;
 
 /// The fields of the body that are walked through.
@@ -75,17 +75,12 @@ const MINUTES: [&str; 2] = ["5m", "30m"];
 
 /// Reads what `body`, a valid JSON object, is made of.
 pub(super) fn read(body: &[u8]) -> Shape {
-    let mut reader = Reader::default();
-    let read = reader.body(&mut Cursor::new(body));
-    let bytes = count(body.len()).saturating_sub(if read.is_some() { reader.media_bytes } else { 0 });
-    Shape { bytes, unbounded: reader.shape.unbounded || read.is_none(), ..reader.shape }
+    walk::read::<Reader>(body)
 }
 
 #[derive(Default)]
 struct Reader {
-    shape: Shape,
-    /// The bytes that are certainly media and not text.
-    media_bytes: u64,
+    seen: Seen,
 }
 
 /// A part of a content, as far as it was read.
@@ -104,7 +99,11 @@ struct Part {
     strange: bool,
 }
 
-impl Reader {
+impl Walk for Reader {
+    fn seen(&mut self) -> &mut Seen {
+        &mut self.seen
+    }
+
     fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         object(cursor, &mut |cursor, key| match field(key.name, &BODY) {
             Some("instructions") => self.text(cursor),
@@ -117,15 +116,23 @@ impl Reader {
                 _ => self.elsewhere(cursor),
             },
             Some("reasoning") => self.reasoning(cursor),
-            Some(_) => {
-                self.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, &TIERS)?;
-                self.pass(cursor)
-            }
+            Some(_) => self.standard(cursor, &TIERS),
             None if field(key.name, &PLAIN).is_some() => self.pass(cursor),
             None => self.elsewhere(cursor),
         })
     }
 
+    fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        cursor.strings(|cursor, text| {
+            if field(text.raw, &["ttl"]).is_some() && cursor.eat(b':') && !absent(cursor) {
+                self.seen.shape.kinds.cache_hour |= !is_one_of(cursor, &MINUTES)?;
+            }
+            Some(())
+        })
+    }
+}
+
+impl Reader {
     fn text(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         match cursor.peek()? {
             b'"' => cursor.string().map(drop),
@@ -139,17 +146,14 @@ impl Reader {
         if cursor.peek()? != b'{' {
             return self.elsewhere(cursor);
         }
-        let (mut kinds, mut kind, media_bytes) = (0_u32, None, self.media_bytes);
+        let (mut kinds, mut kind, media_bytes) = (0_u32, None, self.seen.media_bytes);
         let [mut role, mut said, mut id, mut sealed] = [false; 4];
         object(cursor, &mut |cursor, key| {
             let is_there = !absent(cursor);
             match field(key.name, &ITEM) {
                 Some("type") if is_there => {
                     kinds = kinds.saturating_add(1);
-                    kind = match cursor.peek()? {
-                        b'"' => word(cursor.string()?.raw, &ITEMS),
-                        _ => self.pass(cursor).map(|()| None)?,
-                    };
+                    kind = self.kind(cursor, &ITEMS)?;
                     return Some(());
                 }
                 Some("role") => role |= is_there,
@@ -171,8 +175,8 @@ impl Reader {
             Some(_) => true,
         };
         if kinds > 1 || !is_here {
-            self.shape.unbounded = true;
-            self.media_bytes = media_bytes;
+            self.seen.shape.unbounded = true;
+            self.seen.media_bytes = media_bytes;
         }
         Some(())
     }
@@ -194,10 +198,7 @@ impl Reader {
         object(cursor, &mut |cursor, key| match field(key.name, &PART) {
             Some("type") => {
                 part.kinds = part.kinds.saturating_add(1);
-                part.kind = match cursor.peek()? {
-                    b'"' => word(cursor.string()?.raw, &PARTS),
-                    _ => self.pass(cursor).map(|()| None)?,
-                };
+                part.kind = self.kind(cursor, &PARTS)?;
                 Some(())
             }
             Some("detail") => {
@@ -212,12 +213,12 @@ impl Reader {
         })?;
         let is_media = matches!(part.kind, Some("input_image" | "input_file"));
         let fits = if is_media { part.medias == 1 && part.media == part.kind } else { part.medias == 0 };
-        self.shape.images = self.shape.images.saturating_add(u64::from(part.kind == Some("input_image")));
-        self.shape.files = self.shape.files.saturating_add(u64::from(part.kind == Some("input_file")));
+        self.seen.shape.images = self.seen.shape.images.saturating_add(u64::from(part.kind == Some("input_image")));
+        self.seen.shape.files = self.seen.shape.files.saturating_add(u64::from(part.kind == Some("input_file")));
         if part.kinds == 1 && part.kind.is_some() && fits && !part.strange {
-            self.media_bytes = self.media_bytes.saturating_add(part.bytes);
+            self.seen.media_bytes = self.seen.media_bytes.saturating_add(part.bytes);
         } else {
-            self.shape.unbounded = true;
+            self.seen.shape.unbounded = true;
         }
         Some(())
     }
@@ -252,20 +253,8 @@ impl Reader {
     }
 
     fn tool(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.shape.tools = true;
-        if cursor.peek()? != b'{' {
-            return self.elsewhere(cursor);
-        }
-        let (mut kinds, mut known): (u32, bool) = (0, false);
-        object(cursor, &mut |cursor, key| {
-            if field(key.name, &["type"]).is_some() {
-                kinds = kinds.saturating_add(1);
-                known = is_one_of(cursor, &CLIENT_TOOLS)?;
-            }
-            self.pass(cursor)
-        })?;
-        self.shape.unbounded |= kinds != 1 || !known;
-        Some(())
+        self.seen.shape.tools = true;
+        self.typed(cursor, &CLIENT_TOOLS, false)
     }
 
     /// Steps over `reasoning`: in a mode other than the standard one a model may be asked more than once.
@@ -275,25 +264,9 @@ impl Reader {
         }
         object(cursor, &mut |cursor, key| {
             if field(key.name, &["mode"]).is_some() {
-                self.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, &["standard"])?;
+                self.seen.shape.unbounded |= !absent(cursor) && !is_one_of(cursor, &["standard"])?;
             }
             self.pass(cursor)
-        })
-    }
-
-    /// Steps over something that has no bound, unless it is nothing.
-    fn elsewhere(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.shape.unbounded |= !absent(cursor);
-        self.pass(cursor)
-    }
-
-    /// Steps over any value, however deep, and looks for what counts wherever it stands.
-    fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        cursor.strings(|cursor, text| {
-            if field(text.raw, &["ttl"]).is_some() && cursor.eat(b':') && !absent(cursor) {
-                self.shape.kinds.cache_hour |= !is_one_of(cursor, &MINUTES)?;
-            }
-            Some(())
         })
     }
 }
