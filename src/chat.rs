@@ -290,6 +290,32 @@ pub enum Effort {
 }
 
 impl Effort {
+    /// By its word in most dialects; of two words for one the first is written.
+    const WORDS: [(&str, Self); 7] = [
+        ("none", Self::None),
+        ("minimal", Self::Minimal),
+        ("low", Self::Low),
+        ("medium", Self::Medium),
+        ("high", Self::High),
+        ("xhigh", Self::Highest),
+        ("max", Self::Highest),
+    ];
+
+    /// The effort of that word, if it is one.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, effort)| *effort)
+    }
+
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, effort)| *effort == self).map_or("high", |(word, _)| *word)
+    }
+
+    /// All words, for people.
+    pub fn words() -> String {
+        Self::WORDS.map(|(word, _)| word).join(", ")
+    }
+
     /// The budget that stands for it where a dialect knows only budgets.
     pub const fn budget(self) -> Tokens {
         Tokens::new(match self {
@@ -310,6 +336,13 @@ impl Effort {
             4_097..=16_384 => Self::Medium,
             _ => Self::High,
         }
+    }
+}
+
+impl Reasoning {
+    /// How hard is thought, be it said by a budget.
+    pub fn effort(&self) -> Option<Effort> {
+        self.effort.or(self.budget.map(Effort::of_budget))
     }
 }
 

@@ -23,15 +23,6 @@ use serde_json::{Map, Value, json};
 
 /// The least budget that Anthropic's models take.
 const BUDGET_MIN: u64 = 1024;
-const WORDS: &[(&str, Effort)] = &[
-    ("none", Effort::None),
-    ("minimal", Effort::Minimal),
-    ("low", Effort::Low),
-    ("medium", Effort::Medium),
-    ("high", Effort::High),
-    ("xhigh", Effort::Highest),
-    ("max", Effort::Highest),
-];
 
 /// Whose a model is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,20 +70,20 @@ pub(super) fn write(request: &Request, no_tools: bool) -> Map<String, Value> {
         write_thinking(reasoning, budgeted, request.output_cap, &mut extra);
         return extra;
     }
-    let Some(effort) = effort_of(reasoning) else { return extra };
+    let Some(effort) = reasoning.effort() else { return extra };
     match vendor {
         Vendor::Amazon if effort == Effort::None => {
             extra.insert("reasoningConfig".to_owned(), json!({"type": "disabled"}));
         }
         Vendor::Amazon => {
-            let effort = word(effort.clamp(Effort::Low, Effort::High));
+            let effort = effort.clamp(Effort::Low, Effort::High).word();
             extra.insert("reasoningConfig".to_owned(), json!({"type": "enabled", "maxReasoningEffort": effort}));
         }
         Vendor::OpenAi => {
-            extra.insert("reasoning".to_owned(), json!({"effort": word(effort)}));
+            extra.insert("reasoning".to_owned(), json!({"effort": effort.word()}));
         }
         _ => {
-            extra.insert("reasoning_effort".to_owned(), word(effort).into());
+            extra.insert("reasoning_effort".to_owned(), effort.word().into());
         }
     }
     extra
@@ -128,18 +119,10 @@ fn write_thinking(reasoning: &Reasoning, budgeted: bool, cap: Option<Tokens>, ex
     if let (Some(effort), true, false) = (effort, thinks, budgeted) {
         let word = match effort {
             Effort::Highest => "max",
-            other => word((*other).max(Effort::Low)),
+            other => (*other).max(Effort::Low).word(),
         };
         extra.insert("output_config".to_owned(), json!({"effort": word}));
     }
-}
-
-fn word(effort: Effort) -> &'static str {
-    WORDS.iter().find(|(_, known)| *known == effort).map_or("high", |(word, _)| *word)
-}
-
-fn effort_of(reasoning: &Reasoning) -> Option<Effort> {
-    reasoning.effort.or(reasoning.budget.map(Effort::of_budget))
 }
 
 /// Reads the object, whosever model it is for.
@@ -173,9 +156,9 @@ pub(super) fn read(extra: &Field<'_>, request: &mut Request, used: &mut Used) ->
         extra.get("reasoning_effort"),
     ];
     if let Some(effort) = efforts.into_iter().flatten().next() {
-        let known = WORDS.iter().find(|(word, _)| effort.value == word);
+        let known = effort.value.as_str().and_then(Effort::named);
         let known = known.ok_or_else(|| effort.bad("an effort, such as \"low\", \"medium\" or \"high\""))?;
-        reasoning.get_or_insert_with(Reasoning::default).effort = Some(known.1);
+        reasoning.get_or_insert_with(Reasoning::default).effort = Some(known);
         used.note(Feature::Reasoning, effort.path);
     } else if let Some(config) = amazon {
         let off = config.text_of("type")? == "disabled";

@@ -9,16 +9,6 @@ use serde_json::{Map, Number, Value, json};
 
 /// What the answer does not depend on and no other dialect has.
 const HINTS: [&str; 5] = ["metadata", "store", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
-/// How hard a model thinks, by its word; of two words for one the first is written.
-const EFFORTS: [(&str, Effort); 7] = [
-    ("none", Effort::None),
-    ("minimal", Effort::Minimal),
-    ("low", Effort::Low),
-    ("medium", Effort::Medium),
-    ("high", Effort::High),
-    ("xhigh", Effort::Highest),
-    ("max", Effort::Highest),
-];
 
 /// Reads the request `body`, and what it uses, by the paths of its fields.
 ///
@@ -60,7 +50,7 @@ pub fn write(request: &Request, cap: CapField) -> Value {
     put("messages", Some(messages.into()));
     put(cap.as_str(), request.output_cap.map(|cap| cap.get().into()));
     put("response_format", write_format(&request.format));
-    put("reasoning_effort", request.reasoning.as_ref().and_then(effort_of).map(Value::from));
+    put("reasoning_effort", request.reasoning.as_ref().and_then(|it| it.effort().map(Effort::word)).map(Value::from));
     put("n", (request.choices > 1).then(|| request.choices.into()));
     put("stop", (!request.stop.is_empty()).then(|| request.stop.clone().into()));
     let sampling = &request.sampling;
@@ -157,9 +147,9 @@ fn read_form(members: &mut Members<'_, '_>, request: &mut Request, used: &mut Us
         request.format = read_format(format, &format_at, used)?;
     }
     if let Some(word) = members.take("reasoning_effort") {
-        let effort = EFFORTS.iter().find(|(name, _)| word.as_str() == Some(name)).map(|(_, effort)| *effort);
-        let right = "one of none, minimal, low, medium, high, xhigh, max";
-        let effort = Some(effort.ok_or_else(|| members.path().key("reasoning_effort").wrong(right, word))?);
+        let effort = word.as_str().and_then(Effort::named);
+        let right = format!("one of {}", Effort::words());
+        let effort = Some(effort.ok_or_else(|| members.path().key("reasoning_effort").wrong(&right, word))?);
         request.reasoning = Some(Reasoning { effort, ..Reasoning::default() });
         members.note(Feature::Reasoning, "reasoning_effort", used);
     }
@@ -220,11 +210,6 @@ fn write_format(format: &Format) -> Option<Value> {
     inner.insert("schema".to_owned(), schema.clone());
     inner.extend(strict.map(|strict| ("strict".to_owned(), strict.into())));
     Some(json!({"type": "json_schema", "json_schema": inner}))
-}
-
-fn effort_of(reasoning: &Reasoning) -> Option<&'static str> {
-    let effort = reasoning.effort.or(reasoning.budget.map(Effort::of_budget))?;
-    EFFORTS.iter().find(|(_, named)| *named == effort).map(|(word, _)| *word)
 }
 
 #[cfg(test)]

@@ -15,16 +15,6 @@ const KEPT: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
 const LOGPROBS: &str = "message.output_text.logprobs";
 /// Asks for reasoning whole and sealed, which must come back with the next request.
 const SEALED: &str = "reasoning.encrypted_content";
-/// How hard a model thinks, by its word; of two words for one the first is written.
-const EFFORTS: [(&str, Effort); 7] = [
-    ("none", Effort::None),
-    ("minimal", Effort::Minimal),
-    ("low", Effort::Low),
-    ("medium", Effort::Medium),
-    ("high", Effort::High),
-    ("xhigh", Effort::Highest),
-    ("max", Effort::Highest),
-];
 
 /// Reads the request `body`, and what it uses, by the paths of its fields.
 ///
@@ -84,7 +74,7 @@ pub fn write(request: &Request) -> Value {
 /// Whether the model thinks, as far as the request tells: a model that does not refuses to be asked for its thoughts.
 fn thinks(request: &Request) -> bool {
     let is_signed = |part: &Part| matches!(part, Part::Thought(Thought { signature: Some(signature), .. }) if !signature.is_empty());
-    let asked = request.reasoning.as_ref().is_some_and(|reasoning| effort_of(reasoning) != Some("none"));
+    let asked = request.reasoning.as_ref().is_some_and(|reasoning| reasoning.effort() != Some(Effort::None));
     asked || request.messages.iter().flat_map(|message| &message.parts).any(is_signed)
 }
 
@@ -160,9 +150,9 @@ fn read_reasoning(members: &mut Members<'_, '_>, request: &mut Request, used: &m
     let mut inner = Members::of(value, &at)?;
     let mut read = Reasoning::default();
     if let Some(word) = inner.take("effort") {
-        let effort = EFFORTS.iter().find(|(name, _)| word.as_str() == Some(name)).map(|(_, effort)| *effort);
-        let right = "one of none, minimal, low, medium, high, xhigh, max";
-        read.effort = Some(effort.ok_or_else(|| at.key("effort").wrong(right, word))?);
+        let effort = word.as_str().and_then(Effort::named);
+        let right = format!("one of {}", Effort::words());
+        read.effort = Some(effort.ok_or_else(|| at.key("effort").wrong(&right, word))?);
     }
     read.told = value.get("summary").is_some_and(Value::is_null).then_some(false);
     for name in ["summary", "generate_summary"] {
@@ -246,15 +236,10 @@ fn write_format(format: &Format) -> Option<Value> {
 
 fn write_reasoning(reasoning: &Reasoning) -> Value {
     let mut written = Map::new();
-    written.extend(effort_of(reasoning).map(|word| ("effort".to_owned(), word.into())));
+    written.extend(reasoning.effort().map(Effort::word).map(|word| ("effort".to_owned(), word.into())));
     let summary = reasoning.told.map(|told| if told { "auto".into() } else { Value::Null });
     written.extend(summary.map(|summary| ("summary".to_owned(), summary)));
     written.into()
-}
-
-fn effort_of(reasoning: &Reasoning) -> Option<&'static str> {
-    let effort = reasoning.effort.or(reasoning.budget.map(Effort::of_budget))?;
-    EFFORTS.iter().find(|(_, named)| *named == effort).map(|(word, _)| *word)
 }
 
 #[cfg(test)]
