@@ -9,11 +9,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import Anthropic from '@anthropic-ai/sdk';
-import { GoogleGenAI } from '@google/genai';
 import OpenAI from 'openai';
 import { ROOT } from '../../scripts/lib/gateway.mjs';
 import { SECRETS, eventually, startWorld } from '../workerd/support.mjs';
+import { CLIENTS } from './support.mjs';
 
 const PROXY = join(ROOT, '.tools/litellm/bin/litellm');
 const KEY = 'sk-litellm-test';
@@ -69,45 +68,11 @@ async function freePort() {
   return port;
 }
 
-/** The text and usage of one call by an official SDK, whole and streamed. */
-const CLIENTS = {
-  async openai(model, stream) {
-    const client = new OpenAI({ baseURL: `${world.url}/v1`, apiKey: tenant.key, maxRetries: 0 });
-    const body = { model, messages: [{ role: 'user', content: 'hi' }] };
-    if (!stream) {
-      const { choices, usage } = await client.chat.completions.create(body);
-      return { text: choices[0].message.content, input: usage.prompt_tokens, output: usage.completion_tokens };
-    }
-    const { choices, usage } = await client.chat.completions.stream({ ...body, stream_options: { include_usage: true } }).finalChatCompletion();
-    return { text: choices[0].message.content, input: usage.prompt_tokens, output: usage.completion_tokens };
-  },
-  async anthropic(model, stream) {
-    const client = new Anthropic({ baseURL: world.url, apiKey: tenant.key, maxRetries: 0 });
-    const body = { model, max_tokens: 100, messages: [{ role: 'user', content: 'hi' }] };
-    const { content, usage } = stream ? await client.messages.stream(body).finalMessage() : await client.messages.create(body);
-    return { text: content.map(({ text }) => text).join(''), input: usage.input_tokens, output: usage.output_tokens };
-  },
-  async gemini(model, stream) {
-    const { models } = new GoogleGenAI({ apiKey: tenant.key, httpOptions: { baseUrl: world.url } });
-    const ask = { model, contents: 'hi' };
-    if (!stream) {
-      const { text, usageMetadata: usage } = await models.generateContent(ask);
-      return { text, input: usage.promptTokenCount, output: usage.candidatesTokenCount };
-    }
-    let [text, usage] = ['', undefined];
-    for await (const chunk of await models.generateContentStream(ask)) {
-      text += chunk.text ?? '';
-      usage = chunk.usageMetadata ?? usage;
-    }
-    return { text, input: usage.promptTokenCount, output: usage.candidatesTokenCount };
-  },
-};
-
-for (const [client, call] of Object.entries(CLIENTS)) {
+for (const [name, { call }] of Object.entries(CLIENTS)) {
   for (const model of ['chat', 'messages']) {
     for (const stream of [false, true]) {
-      test(`${client}'s SDK is answered by LiteLLM's ${model}, ${stream ? 'streamed' : 'whole'}, and billed what it reports`, async () => {
-        const told = await call(model, stream);
+      test(`${name}, ${stream ? 'streamed' : 'whole'}: LiteLLM's ${model} answers, and what it reports is billed`, async () => {
+        const told = await call({ url: world.url, key: tenant.key }, { model, prompt: 'hi' }, stream);
         assert.equal(told.text, SAID);
         const row = (await tenant.settled()).at(-1);
         assert.deepEqual([row.model, row.status, row.truth], [model, 200, 'reported']);
