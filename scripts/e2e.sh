@@ -23,7 +23,8 @@ files=("$@")
 if [ $# = 0 ]; then
   files=(tests/provider/*.test.mjs bench/*.test.mjs tests/workerd/*.test.mjs tests/http/*.test.mjs tests/sdk/*.test.mjs tests/upstream/*.test.mjs)
 fi
-case "${files[*]}" in *tests/upstream/*) python_packages litellm "litellm[proxy]==$LITELLM" ;; esac
+case "${files[*]}" in *tests/upstream/litellm*) python_packages litellm "litellm[proxy]==$LITELLM" ;; esac
+case "${files[*]}" in *tests/upstream/llamacpp*) python_packages llamacpp "xllamacpp==$XLLAMACPP" "gguf==$GGUF" ;; esac
 if [ ${#files[@]} -gt 0 ]; then node --test --test-concurrency=1 "${files[@]}"; else echo "no tests/**/*.test.mjs"; fi
 
 python_tests=(tests/sdk/*_sdk.py)
