@@ -4,7 +4,8 @@
 //! read has neither, and is written without. Names are written in camelCase and read in snake_case too, as protobuf's
 //! JSON is.
 //!
-//! The stream is that of `alt=sse`. Without it Gemini streams one JSON list, which is not spoken here.
+//! The stream is that of `alt=sse`. Without it Gemini streams one JSON [list], which a client may ask for, too; no
+//! provider is asked for it.
 
 use crate::chat::Feature;
 
@@ -27,6 +28,7 @@ mod usage;
 mod grounding;
 mod logprobs;
 pub mod stream;
+pub mod list;
 pub mod fault;
 pub mod embeddings;
 

@@ -5,6 +5,7 @@ use super::visit::{Answer, Visit};
 use crate::answer::{self, Told, Verdict};
 use crate::chat::Usage;
 use crate::dialect::Stamp;
+use crate::dialect::gemini::list::List;
 use crate::health::Outcome;
 use crate::reckon::Known;
 use crate::refusal::{Failure, Refusal};
@@ -14,6 +15,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The content type of a stream, and what keeps it from being held back.
 const EVENTS: &str = "text/event-stream; charset=utf-8\ncache-control\nno-cache";
+const LIST: &str = "application/json; charset=utf-8\ncache-control\nno-cache";
 
 impl Visit {
     /// Makes ready for a stream to pass.
@@ -24,7 +26,7 @@ impl Visit {
             let stamp = Stamp { id: &id, created: call.created(), model };
             let show_usage = call.envelope.as_ref().is_some_and(|envelope| envelope.show_usage);
             let relay = Relay::between(call.from(), call.endpoint, &stamp, show_usage);
-            call.relay = Some(Stream::new(relay, call.endpoint, std::mem::take(&mut call.secrets)));
+            call.relay = Some(Stream::new(relay, call.endpoint, call.list, std::mem::take(&mut call.secrets)));
             call.body = Vec::new();
         }
     }
@@ -57,13 +59,14 @@ impl Visit {
             self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
             return 2;
         }
+        let stream = if call.list { LIST } else { EVENTS };
         match answer::judge(status, lines, self.streams()) {
             Verdict::Whole(content_type) => {
                 let own = call.from() == call.endpoint.dialect();
                 self.answered(
                     status,
                     match status {
-                        200..300 if self.streams() => EVENTS,
+                        200..300 if self.streams() => stream,
                         _ if own => &content_type,
                         _ => "application/json",
                     },
@@ -71,7 +74,7 @@ impl Visit {
                 0
             }
             Verdict::Stream => {
-                self.answered(200, EVENTS);
+                self.answered(200, stream);
                 self.begin_stream();
                 1
             }
@@ -98,7 +101,10 @@ impl Visit {
             let model = envelope.map_or("", |envelope| envelope.model.as_str());
             let stamp = Stamp { id: &self.id, created: call.created(), model };
             if self.streams() {
-                translate::streamed(from, endpoint, body, &stamp, envelope.is_some_and(|asked| asked.show_usage))
+                let show_usage = envelope.is_some_and(|asked| asked.show_usage);
+                let told = translate::streamed(from, endpoint, body, &stamp, show_usage);
+                let listed = |body: Vec<u8>| if call.list { List::default().take(&body, true) } else { body };
+                told.map(|told| translate::Told { body: told.body.map(listed), ..told })
             } else {
                 let base64 = call.outgoing.as_ref().is_some_and(|outgoing| outgoing.base64);
                 translate::answer(from, endpoint, body, &stamp, base64)

@@ -25,6 +25,8 @@ pub(super) struct Call {
     pub(super) endpoint: Endpoint,
     /// The model and whether a stream is asked for, where the path says so.
     asked: Option<(String, bool)>,
+    /// The stream is to be one JSON list.
+    pub(super) list: bool,
     /// Which version of Anthropic's interface the client speaks, and the features that it tries out.
     pub(super) anthropic: [String; 2],
     pub(super) body: Vec<u8>,
@@ -49,10 +51,11 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(asked: Asked) -> Self {
-        let Asked { endpoint, model, anthropic, name } = asked;
+        let Asked { endpoint, model, list, anthropic, name } = asked;
         Self {
             endpoint,
             asked: model,
+            list,
             anthropic,
             body: Vec::new(),
             envelope: None,
@@ -135,7 +138,8 @@ impl Call {
 impl Call {
     /// What tells the address that is called from others.
     fn place(&self) -> String {
-        let model = self.asked.as_ref().map(|(model, stream)| format!(" {model} {stream}"));
+        let form = if self.list { " list" } else { "" };
+        let model = self.asked.as_ref().map(|(model, stream)| format!(" {model} {stream}{form}"));
         format!("{}{}", self.endpoint.name(), model.unwrap_or_default())
     }
 

@@ -33,6 +33,8 @@ struct Head<'a> {
     key: Cow<'a, str>,
     /// The key came as Google's clients send it.
     by_google: bool,
+    /// A stream of Google's is to be events; else it is one list.
+    events: bool,
     content_encoding: &'a str,
     /// Anthropic's clients send it.
     version: &'a str,
@@ -125,8 +127,9 @@ impl Gateway {
                     return Err(Refusal::packed(head.content_encoding));
                 }
                 let name = head.idempotency_key.map(|key| read_name(key).ok_or_else(Refusal::bad_idempotency_key));
+                let list = endpoint == Endpoint::Generate && !head.events;
                 let anthropic = [head.version, head.beta].map(str::to_owned);
-                Ok(Visit::call(call, presented, Asked { endpoint, model, anthropic, name: name.transpose()? }))
+                Ok(Visit::call(call, presented, Asked { endpoint, model, list, anthropic, name: name.transpose()? }))
             }
             ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE", Place::Through(provider, path)) => {
                 let presented = self.presented(head, bound)?;
@@ -175,14 +178,14 @@ impl<'a> Head<'a> {
         let bearer = authorization.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer "));
         let keys = [bearer.map_or("", |(_, key)| key.trim()), x_api_key, api_key, google_key];
         let key = keys.into_iter().find(|key| !key.is_empty()).map(Cow::Borrowed);
+        let query =
+            address.split('#').next().and_then(|address| address.split_once('?')).map_or("", |(_, query)| query);
         // Google's older clients put it into the address.
         let in_address = gemini::path::read(versionless(path)).is_some()
             || ["/v1beta", "/providers/"].iter().any(|start| path.starts_with(start));
-        let key = key.unwrap_or_else(|| if in_address { query(address, "key") } else { "".into() });
-        let query =
-            address.split('#').next().and_then(|address| address.split_once('?')).map_or("", |(_, query)| query);
-        let by_google = !google_key.is_empty();
-        Self { method, path, query, key, by_google, content_encoding, version, beta, idempotency_key }
+        let key = key.unwrap_or_else(|| if in_address { parameter(query, "key") } else { "".into() });
+        let (by_google, events) = (!google_key.is_empty(), parameter(query, "alt") == "sse");
+        Self { method, path, query, key, by_google, events, content_encoding, version, beta, idempotency_key }
     }
 
     /// The native call to `path` of `provider`.
@@ -218,10 +221,10 @@ fn versionless(path: &str) -> &str {
     path.strip_prefix("/v1beta").or_else(|| path.strip_prefix("/v1")).unwrap_or_default()
 }
 
-/// The value of the parameter `name` of an address.
-fn query<'a>(address: &'a str, name: &str) -> Cow<'a, str> {
-    let parameters = address.split_once('?').map(|(_, query)| query.split(['&', '#'])).into_iter().flatten();
-    let value = parameters.filter_map(|parameter| parameter.split_once('=')).find(|(own, _)| *own == name);
+/// The value of the parameter `name` of a query.
+fn parameter<'a>(query: &'a str, name: &str) -> Cow<'a, str> {
+    let mut parameters = query.split('&').filter_map(|parameter| parameter.split_once('='));
+    let value = parameters.find(|(own, _)| *own == name);
     value.map_or(Cow::Borrowed(""), |(_, value)| Cow::Owned(decode(value)))
 }
 

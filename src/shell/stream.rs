@@ -4,6 +4,7 @@ use super::call::Call;
 use super::object::to_json;
 use super::visit::Visit;
 use crate::dialect::Endpoint;
+use crate::dialect::gemini::list::List;
 use crate::dialect::openai::ending::Heading;
 use crate::policy::Disconnect;
 use crate::refusal::Refusal;
@@ -29,6 +30,8 @@ struct Passage {
     relay: RefCell<Relay>,
     /// What its client called.
     endpoint: Endpoint,
+    /// What makes one list of it, where its client wants that.
+    list: RefCell<Option<List>>,
     /// The secrets that were shown to the provider, and must not come back.
     secrets: Vec<String>,
     /// Whether it did, and nothing more is passed on.
@@ -47,9 +50,10 @@ struct Told {
 }
 
 impl Stream {
-    pub(super) fn new(relay: Relay, endpoint: Endpoint, secrets: Vec<String>) -> Self {
+    pub(super) fn new(relay: Relay, endpoint: Endpoint, list: bool, secrets: Vec<String>) -> Self {
         let (relay, stopped, told) = (RefCell::new(relay), Cell::new(false), Cell::default());
-        Self(Rc::new(Passage { relay, endpoint, secrets, stopped, told }))
+        let list = RefCell::new(list.then(List::default));
+        Self(Rc::new(Passage { relay, endpoint, list, secrets, stopped, told }))
     }
 
     pub(super) fn metered(&self) -> Metered {
@@ -66,6 +70,14 @@ impl Stream {
         self.0.stopped.set(true);
         Some(Refusal::provider_credentials(200).event(self.0.endpoint))
     }
+
+    /// The bytes to send on in the form that the client wants.
+    fn formed(&self, chunk: &[u8], checked: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        match &mut *self.0.list.borrow_mut() {
+            Some(list) => Some(list.take(checked.as_deref().unwrap_or(chunk), self.over())),
+            None => checked,
+        }
+    }
 }
 
 #[wasm_bindgen]
@@ -76,7 +88,7 @@ impl Stream {
             Relayed::Same => None,
             Relayed::Bytes(bytes) | Relayed::Failed(bytes) => Some(bytes),
         };
-        self.checked(chunk, relayed)
+        self.formed(chunk, self.checked(chunk, relayed))
     }
 
     /// Whether nothing that still comes matters.
@@ -87,7 +99,7 @@ impl Stream {
     /// Ends the stream; the last bytes for the client.
     pub fn finish(&self, cut: bool) -> Vec<u8> {
         let tail = self.0.relay.borrow_mut().finish(if cut { End::Cut } else { End::Whole });
-        self.checked(&[], Some(tail)).unwrap_or_default()
+        self.formed(&[], self.checked(&[], Some(tail))).unwrap_or_default()
     }
 }
 

@@ -53,6 +53,8 @@ pub(super) struct Asked {
     pub(super) endpoint: Endpoint,
     /// The model and whether a stream is wanted, where the path says so.
     pub(super) model: Option<(String, bool)>,
+    /// The stream is to be one JSON list, as of Google's that are no events.
+    pub(super) list: bool,
     /// Which version of Anthropic's interface it speaks, and the features that it tries out.
     pub(super) anthropic: [String; 2],
     /// Its `Idempotency-Key`.
