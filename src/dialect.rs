@@ -15,6 +15,7 @@ pub mod responses;
 pub mod anthropic;
 pub mod gemini;
 pub mod converse;
+pub mod workers_ai;
 
 pub(crate) mod names;
 pub(crate) mod skim;
@@ -39,6 +40,9 @@ pub enum Dialect {
     Gemini,
     /// Amazon Bedrock's Converse, which only providers speak.
     Converse,
+    /// Workers AI as its binding has it, which only that speaks.
+    #[serde(rename = "workers-ai")]
+    WorkersAi,
 }
 
 /// What an answer is stamped with where its provider does not say.
@@ -79,7 +83,8 @@ pub enum Endpoint {
 
 impl Dialect {
     /// All there are.
-    pub const ALL: [Self; 5] = [Self::OpenAi, Self::Responses, Self::Anthropic, Self::Gemini, Self::Converse];
+    pub const ALL: [Self; 6] =
+        [Self::OpenAi, Self::Responses, Self::Anthropic, Self::Gemini, Self::Converse, Self::WorkersAi];
 
     /// What a catalog calls it.
     pub const fn name(self) -> &'static str {
@@ -89,6 +94,7 @@ impl Dialect {
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Converse => "converse",
+            Self::WorkersAi => "workers-ai",
         }
     }
 

@@ -134,6 +134,8 @@ fn path(dialect: Dialect, endpoint: Endpoint, model: &str, stream: bool) -> Opti
         Dialect::Anthropic if !vectors => "/messages".to_owned(),
         Dialect::Gemini => format!("/models/{}{}", encoded(model), gemini_method(endpoint, stream)),
         Dialect::Converse if !vectors && !endpoint.counts() => converse::path(model, stream),
+        // A binding has no paths: the model is named beside its inputs.
+        Dialect::WorkersAi if !vectors && !endpoint.counts() => String::new(),
         _ => return None,
     };
     Some(path)

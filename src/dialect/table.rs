@@ -1,7 +1,7 @@
 //! Each dialect's reader and writer, by its name: what a dialect adds to the whole is a row in each of these tables.
 
 use super::{BadRequest, CapField, Dialect, Endpoint, Stamp};
-use super::{anthropic, converse, gemini, openai, responses};
+use super::{anthropic, converse, gemini, openai, responses, workers_ai};
 use crate::chat::{Answer, Event, Fault, Feature, Request, Used};
 use serde_json::{Map, Value};
 
@@ -14,6 +14,7 @@ impl Dialect {
             Self::Anthropic => anthropic::CANNOT,
             Self::Gemini => gemini::CANNOT,
             Self::Converse => converse::CANNOT,
+            Self::WorkersAi => workers_ai::CANNOT,
         }
     }
 
@@ -25,6 +26,7 @@ impl Dialect {
             Self::Anthropic => anthropic::request::write(request),
             Self::Gemini => gemini::request::write(request),
             Self::Converse => converse::request::write(request),
+            Self::WorkersAi => workers_ai::request::write(request, cap),
         }
     }
 
@@ -36,6 +38,7 @@ impl Dialect {
             Self::Anthropic => anthropic::answer::read(body),
             Self::Gemini => gemini::answer::read(body),
             Self::Converse => converse::answer::read(body),
+            Self::WorkersAi => workers_ai::answer::read(body),
         }
     }
 
@@ -47,13 +50,14 @@ impl Dialect {
             Self::Anthropic => anthropic::fault::read(body),
             Self::Gemini => gemini::fault::read(body),
             Self::Converse => converse::fault::read(body, None),
+            Self::WorkersAi => workers_ai::fault::read(body),
         }
     }
 
     /// An error for a client. `extra` stands beside what the dialect says itself; `id` is the request's.
     pub fn write_fault(self, status: u16, fault: &Fault, extra: Map<String, Value>, id: &str) -> Value {
         match self {
-            Self::OpenAi | Self::Converse => openai::fault::write(status, fault, extra, id),
+            Self::OpenAi | Self::Converse | Self::WorkersAi => openai::fault::write(status, fault, extra, id),
             Self::Responses => responses::fault::write(status, fault, extra, id),
             Self::Anthropic => anthropic::fault::write(status, fault, extra, id),
             Self::Gemini => gemini::fault::write(status, fault, extra, id),
@@ -79,7 +83,7 @@ impl Endpoint {
         match self {
             Self::Completions => openai::completions::write_answer(answer, stamp),
             _ => match self.dialect() {
-                Dialect::OpenAi | Dialect::Converse => openai::answer::write(answer, stamp),
+                Dialect::OpenAi | Dialect::Converse | Dialect::WorkersAi => openai::answer::write(answer, stamp),
                 Dialect::Responses => responses::answer::write(answer, stamp),
                 Dialect::Anthropic => anthropic::answer::write(answer, stamp),
                 Dialect::Gemini => gemini::answer::write(answer, stamp),
@@ -128,6 +132,7 @@ voices! {
     Anthropic: anthropic::stream::Reader;
     Gemini: gemini::stream::Reader;
     Converse: converse::stream::Reader;
+    WorkersAi: workers_ai::stream::Reader;
 }
 
 /// Writes a client's stream.
@@ -146,7 +151,9 @@ impl Writer {
     pub fn new(endpoint: Endpoint, stamp: &Stamp<'_>, show_usage: bool) -> Self {
         match (endpoint, endpoint.dialect()) {
             (Endpoint::Completions, _) => Self::Completions(openai::completions::Writer::new(stamp, show_usage)),
-            (_, Dialect::OpenAi | Dialect::Converse) => Self::Chat(openai::stream::Writer::new(stamp, show_usage)),
+            (_, Dialect::OpenAi | Dialect::Converse | Dialect::WorkersAi) => {
+                Self::Chat(openai::stream::Writer::new(stamp, show_usage))
+            }
             (_, Dialect::Responses) => Self::Responses(responses::stream::Writer::new(stamp, show_usage)),
             (_, Dialect::Anthropic) => Self::Anthropic(anthropic::stream::Writer::new(stamp, show_usage)),
             (_, Dialect::Gemini) => Self::Gemini(gemini::stream::Writer::new(stamp, show_usage)),

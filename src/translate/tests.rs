@@ -72,7 +72,7 @@ fn a_cap_of_the_gateways_goes_into_what_is_translated() {
 fn an_endpoint_that_a_provider_has_not_is_no_way_there() {
     let body = r#"{"model":"m","input":"x"}"#;
     let envelope = Envelope::read(Endpoint::Embeddings, body.as_bytes()).unwrap();
-    for dialect in [Dialect::Converse, Dialect::Anthropic, Dialect::Responses] {
+    for dialect in [Dialect::Converse, Dialect::WorkersAi, Dialect::Anthropic, Dialect::Responses] {
         let unable = request(&envelope, body.as_bytes(), &target(&[dialect], &[], true));
         assert_eq!(unable, Err(Unable::NoEndpoint), "{dialect:?}");
     }

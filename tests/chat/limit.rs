@@ -20,6 +20,10 @@ pub(crate) enum Limit {
     SystemApart,
     /// In a message of the assistant come first thoughts, then what is said, then calls, each after its thoughts.
     CallsLast,
+    /// What the assistant thought is one text without a signature, before all it says.
+    PlainThoughts,
+    /// Texts of one message are one, if there is nothing else in it.
+    JoinedTexts,
     /// An answer says one text, then declines once.
     TextThenRefusal,
     /// What the assistant declines is a text.

@@ -168,39 +168,60 @@ pub(crate) const CLIENTS: &[Client] = &[
 ];
 
 /// Those that only providers speak.
-const OTHERS: &[Dialect] = &[Dialect {
-    carrier: Carrier::EventStream,
-    model: "us.anthropic.claude-opus-4-6-v1",
-    ..dialect!(
-        converse,
-        dialect::converse::request::write,
-        |body| dialect::converse::fault::read(body, None),
+const OTHERS: &[Dialect] = &[
+    Dialect {
+        carrier: Carrier::EventStream,
+        model: "us.anthropic.claude-opus-4-6-v1",
+        ..dialect!(
+            converse,
+            dialect::converse::request::write,
+            |body| dialect::converse::fault::read(body, None),
+            &[
+                L::NoModel,
+                L::OfClaude,
+                L::OneSystem,
+                L::OneUser,
+                L::FileNames,
+                L::NoRefusals,
+                L::NoEmptySchemas,
+                L::NoStrictSchema,
+                L::NoMinimal,
+                L::ZeroIsNone,
+                L::NoneIsSilent,
+                L::NoFreeCalls,
+            ],
+            &[
+                L::NoHead,
+                L::OneChoice,
+                L::NoRefusals,
+                L::NoFreeCalls,
+                L::NoCitations,
+                L::NoLogprobs,
+                L::NoSoundCount,
+                L::NoThoughtCount,
+            ]
+        )
+    },
+    dialect!(
+        workers_ai,
+        |request| dialect::workers_ai::request::write(request, CapField::MaxTokens),
+        dialect::workers_ai::fault::read,
         &[
             L::NoModel,
-            L::OfClaude,
-            L::OneSystem,
-            L::OneUser,
-            L::FileNames,
+            L::CallsLast,
+            L::PlainThoughts,
+            L::JoinedTexts,
             L::NoRefusals,
             L::NoEmptySchemas,
             L::NoStrictSchema,
+            L::EffortOnly,
             L::NoMinimal,
-            L::ZeroIsNone,
-            L::NoneIsSilent,
+            L::NoHighest,
             L::NoFreeCalls,
         ],
-        &[
-            L::NoHead,
-            L::OneChoice,
-            L::NoRefusals,
-            L::NoFreeCalls,
-            L::NoCitations,
-            L::NoLogprobs,
-            L::NoSoundCount,
-            L::NoThoughtCount,
-        ]
-    )
-}];
+        &[L::CallsLast, L::TextThenRefusal, L::NoStopSequences]
+    ),
+];
 
 /// All that providers speak.
 pub(crate) fn dialects() -> impl Iterator<Item = &'static Dialect> {

@@ -68,7 +68,7 @@ pub fn event(body: &str) -> String {
 }
 
 /// Whether a member `error` says nothing.
-pub(super) fn is_empty(error: &Value) -> bool {
+pub(in crate::dialect) fn is_empty(error: &Value) -> bool {
     match error {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),

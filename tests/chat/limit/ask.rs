@@ -3,7 +3,7 @@
 use super::{Limit, calls_last};
 use crate::chat::make::tidy;
 use serde_json::json;
-use tollgate::chat::{Effort, Format, Media, Message, Part, Reasoning, Request, Role, ToolChoice};
+use tollgate::chat::{Effort, Format, Media, Message, Part, Reasoning, Request, Role, Thought, ToolChoice};
 use tollgate::units::Tokens;
 
 impl Limit {
@@ -79,6 +79,14 @@ impl Limit {
         match (message.role, self) {
             (Role::System, Self::SystemApart) => message.parts.truncate(1),
             (Role::Assistant, Self::CallsLast) => message.parts = calls_last(std::mem::take(&mut message.parts)),
+            (Role::Assistant, Self::PlainThoughts) => plain_thoughts(&mut message.parts),
+            (Role::Assistant, Self::JoinedTexts) => joined_texts(&mut message.parts, ""),
+            (Role::Tool, Self::JoinedTexts) => message.parts.iter_mut().for_each(|part| {
+                if let Part::ToolResult(result) = part {
+                    joined_texts(&mut result.parts, "\n");
+                }
+            }),
+            (_, Self::JoinedTexts) => joined_texts(&mut message.parts, "\n"),
             _ => message.parts.iter_mut().for_each(|part| self.on_part(part)),
         }
     }
@@ -109,6 +117,35 @@ impl Limit {
             _ => {}
         }
     }
+}
+
+fn plain_thoughts(parts: &mut Vec<Part>) {
+    let mut thought = String::new();
+    parts.retain(|part| match part {
+        Part::Thought(said) => {
+            thought.push_str(&said.text);
+            false
+        }
+        _ => true,
+    });
+    if !thought.is_empty() {
+        parts.insert(0, Part::Thought(Thought { text: thought, ..Thought::default() }));
+    }
+}
+
+/// Joins neighbouring texts, unless something else is said, too.
+fn joined_texts(parts: &mut Vec<Part>, apart: &str) {
+    let is_other = |part: &Part| !matches!(part, Part::Text(_) | Part::Thought(_) | Part::ToolCall(_));
+    if parts.iter().any(is_other) {
+        return;
+    }
+    parts.dedup_by(|next, last| match (next, last) {
+        (Part::Text(next), Part::Text(last)) => {
+            last.text = [last.text.as_str(), next.text.as_str()].join(apart);
+            true
+        }
+        _ => false,
+    });
 }
 
 /// Takes the tools that take free text out of `request`, and their calls and results.

@@ -1,6 +1,6 @@
 //! Reads the chunks of a stream as events, of OpenAI and of those who speak nearly as it does.
 
-use crate::chat::{Event, Finish, Head, Part, Thought, Usage};
+use crate::chat::{Event, Fault, Finish, Head, Part, Thought, Usage};
 use crate::dialect::CHOICES_MAX;
 use crate::dialect::openai::{answer, fault, thought};
 use serde_json::{Map, Value};
@@ -46,12 +46,19 @@ impl Reader {
             events.push(Event::End);
             return;
         }
-        let Ok(mut chunk) = serde_json::from_slice::<Value>(data) else { return };
+        if let Ok(chunk) = serde_json::from_slice(data) {
+            self.chunk(event, chunk, events);
+        }
+    }
+
+    /// Adds the events that `chunk` is: the data of a frame.
+    pub(in crate::dialect) fn chunk(&mut self, event: Option<&[u8]>, mut chunk: Value, events: &mut Vec<Event>) {
+        if self.over {
+            return;
+        }
         let failed = chunk.get("error").is_some_and(|error| !fault::is_empty(error));
         if failed || event == Some(b"error") {
-            self.over = true;
-            events.push(Event::Fault(fault::read(&chunk)));
-            return;
+            return self.fail(fault::read(&chunk), events);
         }
         let choices = match chunk.get_mut("choices").map(Value::take) {
             Some(Value::Array(choices)) => choices,
@@ -74,6 +81,19 @@ impl Reader {
             self.usage = usage;
             events.extend(usage.map(Event::Usage));
         }
+    }
+
+    /// The stream ends in an error.
+    pub(in crate::dialect) fn fail(&mut self, fault: Fault, events: &mut Vec<Event>) {
+        if !self.over {
+            self.over = true;
+            events.push(Event::Fault(fault));
+        }
+    }
+
+    /// Whether one answer has begun, and nothing said yet why it ends.
+    pub(in crate::dialect) fn is_unfinished(&self) -> bool {
+        self.choices.len() == 1 && self.choices.values().any(|choice| !choice.finished)
     }
 
     /// The provider closed the connection: a stream that lacks its `[DONE]` is whole if every choice had its end.
