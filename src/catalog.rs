@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 mod prices;
 mod provider;
 
-pub use provider::{Auth, BUILT_IN, MODEL_PLACE, OWN_SECRETS, Provider};
+pub use provider::{Auth, BUILT_IN, MODEL_PLACE, OWN_SECRETS, Place, Provider};
 
 /// The document of version 0, which ships with Tollgate: what OpenAI and Anthropic offer.
 ///

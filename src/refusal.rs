@@ -228,6 +228,7 @@ impl Refusal {
             Denial::PriceUnknown { target, no_default } => Self::no_price(&target, no_default),
             Denial::ProviderUnknown(provider) => Self::no_provider(provider.as_deref()),
             Denial::ProviderSigns(provider) => Self::provider_signs(&provider),
+            Denial::ProviderBound(provider) => Self::provider_bound(&provider),
             Denial::NotPassed { field, name } => Self::not_passed(&field, &name),
             Denial::CallEnded => Self::no_decision(),
             Denial::NameTaken => Self::name_taken(),

@@ -25,7 +25,7 @@ pub fn hop(target: String, provider: &Provider, (price, priced_by): (Price, Stri
     Hop {
         target,
         model: String::new(),
-        base_url: provider.base_url.clone(),
+        place: provider.place.clone(),
         dialects: provider.dialects.clone(),
         query: provider.query.clone(),
         headers: provider.headers.clone(),

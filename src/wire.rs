@@ -4,7 +4,7 @@
 //! does not say has a default.
 
 use crate::bound::Shape;
-use crate::catalog::Auth;
+use crate::catalog::{Auth, Place};
 use crate::chat::Features;
 use crate::dialect::{CapField, Dialect};
 use crate::gauge::Gauges;
@@ -130,8 +130,9 @@ pub struct Hop {
     pub target: String,
     /// The model's name at the provider.
     pub model: String,
-    /// The provider's address.
-    pub base_url: String,
+    /// Where the provider is; by its name from when all had an address.
+    #[serde(rename = "base_url")]
+    pub place: Place,
     /// What the provider speaks: a call of one of these goes out as it is, any other in the first.
     #[serde(default = "openai", skip_serializing_if = "is_openai")]
     pub dialects: Vec<Dialect>,
@@ -217,6 +218,8 @@ pub enum Denial {
     ProviderUnknown(Option<String>),
     /// The provider wants calls signed, and one that is passed on as it comes cannot be.
     ProviderSigns(String),
+    /// A native call to a provider that has no address, but is behind a binding.
+    ProviderBound(String),
     /// The key may not pass this on.
     NotPassed {
         /// The field of its policy that would let it.

@@ -26,7 +26,7 @@ fn catalog(more: Value) -> Catalog {
             "openai": {"price_list": "none"},
             "claude": {"dialect": "anthropic", "base_url": "http://c/v1", "auth": {"header": "x-api-key", "secret": "C"}},
             "groq": {},
-            "bedrock": {}
+            "bedrock": {}, "workers-ai-binding": {}
         },
         "models": {"m": {"targets": [{"provider": "openai", "model": "m"}]}},
         "prices": {
@@ -151,6 +151,8 @@ fn a_refusal_is_in_the_words_of_the_providers_clients() {
     assert_eq!(pass(&mut world, "c", Some("nobody"), "x"), Err((unknown, Dialect::OpenAi)));
     let signs = Denial::ProviderSigns("bedrock".to_owned());
     assert_eq!(pass(&mut world, "c", Some("bedrock"), "x"), Err((signs, Dialect::Converse)));
+    let bound = Denial::ProviderBound("workers-ai-binding".to_owned());
+    assert_eq!(pass(&mut world, "c", Some("workers-ai-binding"), "x"), Err((bound, Dialect::WorkersAi)));
     let ask = native(&world, "c", Some("claude"), "messages");
     let stranger = Ask { key: tollgate::key::KeyId::parse("nobody").unwrap(), ..ask };
     let reply = world.tenant.ask(world.now, &stranger);

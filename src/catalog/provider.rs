@@ -5,7 +5,7 @@
 
 use crate::chat::Features;
 use crate::dialect::{CapField, Dialect};
-use crate::fields::{Field, Invalid};
+use crate::fields::{Field, Fields, Invalid};
 use crate::price_list::{self, List};
 use crate::units::Millis;
 use crate::window::parse_seconds;
@@ -23,14 +23,16 @@ pub const MODEL_PLACE: &str = "{model}";
 
 /// The secrets that are Tollgate's own: no provider may ever be sent one.
 pub const OWN_SECRETS: [&str; 3] = ["API_KEYS_SECRET", "API_KEYS_SECRET_PREVIOUS", "ADMIN_TOKEN"];
+/// The bindings that are Tollgate's own: none is a provider.
+const OWN_BINDINGS: [&str; 2] = ["TENANTS", "REGISTRY"];
 
 /// A service that answers calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     /// What it speaks: a call of one of these is passed on as it is, any other is translated to the first.
     pub dialects: Vec<Dialect>,
-    /// What paths are put behind: no `/` at its end. [`MODEL_PLACE`] in it stands for the model.
-    pub base_url: String,
+    /// Where it is.
+    pub place: Place,
     /// What every address ends with, such as `api-version=2024-10-21`; mostly nothing.
     pub query: String,
     /// What every request has, besides.
@@ -47,6 +49,38 @@ pub struct Provider {
     pub timeout: Millis,
     /// The list that has the prices which the document has not.
     pub price_list: Option<List>,
+}
+
+/// Where a provider is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Place {
+    /// At this address: paths are put behind it, so there is no `/` at its end. [`MODEL_PLACE`] in it stands for the
+    /// model.
+    Address(String),
+    /// Behind a binding of the Worker, which knows by itself who calls.
+    Binding {
+        /// The binding's name.
+        binding: String,
+    },
+}
+
+impl Place {
+    /// The address, where it has one.
+    pub fn address(&self) -> Option<&str> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Binding { .. } => None,
+        }
+    }
+
+    /// The name of the binding, where it is behind one.
+    pub fn binding(&self) -> Option<&str> {
+        match self {
+            Self::Address(_) => None,
+            Self::Binding { binding } => Some(binding),
+        }
+    }
 }
 
 /// How a provider is shown a secret. Only names of secrets are held here.
@@ -100,14 +134,17 @@ pub(super) fn read(name: &str, field: &Field<'_>, built_in: &Value) -> Result<Pr
     let document = over_built_in(built_in.get(name), field.value());
     let mut fields = field.with(&document).fields()?;
     let dialects = read_dialects(&fields.required("dialect")?)?;
-    let base = read_base_url(&fields.required("base_url")?)?;
+    let place = read_place(&mut fields, &dialects)?;
+    let address = place.address();
     let query = fields.optional("query").map(|field| read_query(&field)).transpose()?.unwrap_or_default();
     let headers = fields.optional("headers").map(|field| read_headers(&field)).transpose()?.unwrap_or_default();
     let (secret, auth) = fields.optional("auth").map(|field| read_auth(&field)).transpose()?.unwrap_or_default();
     let refuses = super::read_features(fields.optional("refuses"))?;
     let output_cap = match fields.optional("output_cap") {
         // OpenAI's reasoning models take no other; most compatible servers know only the older one.
-        None if base.starts_with("https://api.openai.com/") => CapField::MaxCompletionTokens,
+        None if address.is_some_and(|address| address.starts_with("https://api.openai.com/")) => {
+            CapField::MaxCompletionTokens
+        }
         None => CapField::MaxTokens,
         Some(field) => CapField::parse(field.text(32)?)
             .ok_or_else(|| field.invalid("must be \"max_tokens\" or \"max_completion_tokens\""))?,
@@ -120,11 +157,11 @@ pub(super) fn read(name: &str, field: &Field<'_>, built_in: &Value) -> Result<Pr
         }
     };
     let price_list = match fields.optional("price_list") {
-        None => List::at(&base).or_else(|| List::named(name)),
+        None => address.and_then(List::at).or_else(|| List::named(name)),
         Some(field) => read_price_list(&field)?,
     };
     fields.finish()?;
-    Ok(Provider { dialects, base_url: base, query, headers, secret, auth, refuses, output_cap, timeout, price_list })
+    Ok(Provider { dialects, place, query, headers, secret, auth, refuses, output_cap, timeout, price_list })
 }
 
 /// The rows that are built in, by name.
@@ -242,6 +279,31 @@ fn read_price_list(field: &Field<'_>) -> Result<Option<List>, Invalid> {
     })
 }
 
+/// Where the provider is: by its `base_url` or its `binding`. That is Workers AI, which is sent its inputs alone.
+fn read_place(fields: &mut Fields<'_>, dialects: &[Dialect]) -> Result<Place, Invalid> {
+    let Some(field) = fields.optional("binding") else {
+        if dialects.contains(&Dialect::WorkersAi) {
+            let problem =
+                "cannot be where \"workers-ai\" is spoken; give \"binding\": \"AI\", for only a binding speaks it";
+            fields.optional("base_url").map_or(Ok(()), |address| Err(address.invalid(problem)))?;
+            fields.required("binding")?;
+        }
+        return read_base_url(&fields.required("base_url")?).map(Place::Address);
+    };
+    let beside = ["base_url", "auth", "headers", "query"].into_iter().find_map(|name| fields.optional(name));
+    if let Some(beside) = beside {
+        return Err(beside.invalid("cannot stand beside \"binding\", which has an address and a credential of its own"));
+    }
+    let binding = read_env_name(&field, "must be the name of a binding of the Worker, such as \"AI\"")?;
+    if OWN_BINDINGS.contains(&binding.as_str()) {
+        return Err(field.invalid(format!("{binding} is Tollgate's own binding and no provider")));
+    }
+    if *dialects != [Dialect::WorkersAi] {
+        return Err(field.invalid("is for the dialect \"workers-ai\" alone"));
+    }
+    Ok(Place::Binding { binding })
+}
+
 /// The address, without a `/` at its end.
 fn read_base_url(field: &Field<'_>) -> Result<String, Invalid> {
     let text = field.text(512)?;
@@ -264,14 +326,20 @@ fn read_base_url(field: &Field<'_>) -> Result<String, Invalid> {
 }
 
 fn read_secret_name(field: &Field<'_>) -> Result<String, Invalid> {
+    // The value is not shown: it may be a key that was put here by mistake.
+    let name = read_env_name(field, "must be the name of a secret, such as \"OPENAI_API_KEY\", never the key itself")?;
+    if OWN_SECRETS.contains(&name.as_str()) {
+        return Err(field.invalid(format!("{name} is Tollgate's own secret and is never sent to a provider")));
+    }
+    Ok(name)
+}
+
+/// The name of something that the Worker is given; else it is as `right` says.
+fn read_env_name(field: &Field<'_>, right: &str) -> Result<String, Invalid> {
     let name = field.text(64)?;
     let plain = name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
-    if !plain || name.starts_with(|first: char| first.is_ascii_digit()) {
-        // The value is not shown: it may be a key that was put here by mistake.
-        return Err(field.invalid("must be the name of a secret, such as \"OPENAI_API_KEY\", never the key itself"));
-    }
-    if OWN_SECRETS.contains(&name) {
-        return Err(field.invalid(format!("{name} is Tollgate's own secret and is never sent to a provider")));
+    if !plain || name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(field.invalid(right));
     }
     Ok(name.to_owned())
 }

@@ -45,7 +45,7 @@ fn rates(text: &str) -> Rates {
 #[test]
 fn a_catalog_is_read() {
     let catalog = Catalog::read(&sample(), 7).unwrap();
-    assert_eq!(catalog.providers["ollama"].base_url, "http://127.0.0.1:11434/v1");
+    assert_eq!(catalog.providers["ollama"].place.address(), Some("http://127.0.0.1:11434/v1"));
     assert_eq!(catalog.providers["ollama"].output_cap, CapField::MaxTokens);
     assert_eq!(catalog.providers["openai"].output_cap, CapField::MaxCompletionTokens);
     let targets = &catalog.models["gpt-4o-mini"].targets;

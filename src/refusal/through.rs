@@ -46,6 +46,15 @@ impl Refusal {
         Self::new(400, "invalid_request_error", Some("passthrough_not_supported"), message)
     }
 
+    /// A provider that is behind a binding: it runs models and has no paths.
+    pub(super) fn provider_bound(provider: &str) -> Self {
+        let message = format!(
+            "{provider} is a binding of this gateway, which has no paths that a call could be passed on to. \
+             Call one of its models by the gateway's own paths, such as /v1/chat/completions."
+        );
+        Self::new(400, "invalid_request_error", Some("passthrough_not_supported"), message)
+    }
+
     /// A key whose policy does not let `name` be passed on: its `field` does not cover it.
     pub(super) fn not_passed(field: &str, name: &str) -> Self {
         let message = format!(

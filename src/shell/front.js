@@ -1,6 +1,8 @@
 // The front's waiting half: one visit from its request to its answer. What happens next is always
 // Rust's decision (visit.rs, call.rs); the numbers below are its answers.
-import { answer, answerBody, answerHead, body, callObject, callProvider, drop, head, late, relayStream } from "./glue.js";
+import {
+  answer, answerBody, answerHead, body, callModel, callObject, callProvider, drop, head, late, relayStream, runsModels,
+} from "./glue.js";
 import { googleToken } from "./google.js";
 import { Publication, follow } from "./replay.js";
 import { pass } from "./through.js";
@@ -47,7 +49,7 @@ async function serve(visit, request, env, context) {
 // The call itself; one that has a name publishes its answer.
 async function made(visit, env, context, publication) {
   const streams = visit.streams();
-  for (let next; (next = visit.next(secrets(env, visit.secret_names()))) !== NONE; ) {
+  for (let next; (next = visit.next(secrets(env, visit.secret_names()), bound(env, visit.upcoming_binding()))) !== NONE; ) {
     if (next === UNABLE) continue;
     let response;
     const account = visit.google_account();
@@ -58,8 +60,7 @@ async function made(visit, env, context, publication) {
       continue;
     }
     try {
-      const headers = visit.outgoing_headers(Date.now());
-      response = await callProvider(visit.url(), headers, visit.outgoing_body(), visit.timeout(), streams);
+      response = await called(visit, env, streams);
     } catch (error) {
       visit.failed(late(error), false);
       continue;
@@ -80,6 +81,14 @@ async function made(visit, env, context, publication) {
     if (visit.whole(content)) return ended(visit, env, context, publication, visit.text() || content);
   }
   return ended(visit, env, context, publication);
+}
+
+// The response of the target that is being tried.
+function called(visit, env, streams) {
+  const binding = visit.binding();
+  if (binding !== undefined) return callModel(env[binding], visit.model(), visit.outgoing_body(), visit.timeout(), streams);
+  const headers = visit.outgoing_headers(Date.now());
+  return callProvider(visit.url(), headers, visit.outgoing_body(), visit.timeout(), streams);
 }
 
 // The end of a call that is not a stream: settled, and told to the client and to whoever follows.
@@ -106,6 +115,9 @@ function crashed(visit, error, env, context, publication = null) {
 export function secrets(env, names) {
   return names === "" ? [] : names.split("\n").map((name) => (typeof env[name] === "string" ? env[name] : ""));
 }
+
+// Whether the binding of this name is declared, where one is needed.
+const bound = (env, name) => name === undefined || runsModels(env[name]);
 
 // Asks the tenant's object; ends of earlier calls travel with the question.
 export async function admitted(visit, env, context) {

@@ -104,13 +104,28 @@ export function write(storage, statements, texts) {
 
 // Calls a provider: resolves to its response as soon as the head is there. A whole answer has its
 // body in the same time; a stream has only its head in time.
-export async function callProvider(url, headers, content, ms, streams, method = "POST") {
+export function callProvider(url, headers, content, ms, streams, method = "POST") {
   const init = { method, headers: record(headers), body: content, redirect: "manual" };
-  if (!streams) return fetch(url, { ...init, signal: AbortSignal.timeout(ms) });
+  return headInTime(ms, streams, (signal) => fetch(url, { ...init, signal }));
+}
+
+// The same of a model that the binding `ai` runs; `inputs` is JSON.
+export function callModel(ai, model, inputs, ms, streams) {
+  const given = JSON.parse(new TextDecoder().decode(inputs));
+  return headInTime(ms, streams, (signal) => ai.run(model, given, { returnRawResponse: true, signal }));
+}
+
+// Whether `ai` can run models.
+export function runsModels(ai) {
+  return typeof ai?.run === "function";
+}
+
+async function headInTime(ms, streams, call) {
+  if (!streams) return call(AbortSignal.timeout(ms));
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(new DOMException("timeout", "TimeoutError")), ms);
   try {
-    return await fetch(url, { ...init, signal: abort.signal });
+    return await call(abort.signal);
   } finally {
     clearTimeout(timer);
   }

@@ -50,6 +50,14 @@ fn secrets(hop: &Hop) -> Vec<&str> {
     hop.auth.secrets(hop.secret.as_deref()).collect()
 }
 
+/// The refusal where the binding `name` is not declared.
+fn undeclared(name: &str) -> Refusal {
+    let remedy = format!(
+        "Declare it in wrangler.toml, for each environment that calls it, and deploy: [ai] binding = \"{name}\""
+    );
+    Refusal::not_set_up(&format!("the binding {name}"), &remedy)
+}
+
 /// The headers that sign a call to Amazon.
 fn signed(call: &Call, url: &str, region: &str, now: f64) -> Vec<(String, String)> {
     let [id, key, ..] = call.secrets.as_slice() else { return Vec::new() };
@@ -69,9 +77,14 @@ impl Visit {
         upcoming.map(|hop| secrets(hop).join("\n")).unwrap_or_default()
     }
 
-    /// Turns to the next target with its secrets (empty: it is not set): 0 there is none that can be called, 1 call it, 2 try the
-    /// one after it.
-    pub fn next(&mut self, given: Vec<String>) -> u8 {
+    /// The name of the binding that the next target is behind, where it is behind one.
+    pub fn upcoming_binding(&self) -> Option<String> {
+        self.call.as_ref()?.upcoming()?.place.binding().map(str::to_owned)
+    }
+
+    /// Turns to the next target with its secrets (empty: it is not set); `bound`: it needs no binding, or that is
+    /// declared. 0 there is none that can be called, 1 call it, 2 try the one after it.
+    pub fn next(&mut self, given: Vec<String>, bound: bool) -> u8 {
         let Some(call) = &mut self.call else {
             return Next::None as u8;
         };
@@ -79,11 +92,14 @@ impl Visit {
             return Next::None as u8;
         };
         let missing = secrets(hop).into_iter().zip(&given).find(|(_, secret)| secret.is_empty());
-        let (missing, target) = (missing.map(|(name, _)| name.to_owned()), hop.target.clone());
+        let missing = missing.map(|(name, _)| {
+            Refusal::not_set_up(&format!("the secret {name}"), &format!("Set it: npx wrangler secret put {name}"))
+        });
+        let unbound = hop.place.binding().filter(|_| !bound).map(undeclared);
+        let (missing, target) = (missing.or(unbound), hop.target.clone());
         call.tried = call.tried.saturating_add(1);
-        if let Some(name) = missing {
-            let remedy = format!("Set it: npx wrangler secret put {name}");
-            self.give_up(&Refusal::not_set_up(&format!("the secret {name}"), &remedy));
+        if let Some(refusal) = missing {
+            self.give_up(&refusal);
             return Next::None as u8;
         }
         call.secrets = given.into_iter().map(|secret| secret.trim().to_owned()).collect();
@@ -107,12 +123,22 @@ impl Visit {
     pub fn url(&self) -> String {
         let address = |call: &Call| {
             let (hop, outgoing) = (call.hop()?, call.outgoing.as_ref()?);
-            let base = hop.base_url.replace(MODEL_PLACE, &hop.model);
+            let base = hop.place.address()?.replace(MODEL_PLACE, &hop.model);
             let joint = if outgoing.path.contains('?') { '&' } else { '?' };
             let query = if hop.query.is_empty() { String::new() } else { format!("{joint}{}", hop.query) };
             Some(format!("{base}{}{query}", outgoing.path))
         };
         self.call.as_ref().and_then(address).unwrap_or_default()
+    }
+
+    /// The name of the binding that is called in place of an address, where it is one.
+    pub fn binding(&self) -> Option<String> {
+        self.call.as_ref()?.hop()?.place.binding().map(str::to_owned)
+    }
+
+    /// The model's name at the provider.
+    pub fn model(&self) -> String {
+        self.call.as_ref().and_then(Call::hop).map(|hop| hop.model.clone()).unwrap_or_default()
     }
 
     /// The request's headers, as lines. Only what is named here goes to a provider: of the client's own head no more than

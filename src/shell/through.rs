@@ -274,8 +274,10 @@ impl Through {
 
     /// Where the request goes.
     pub fn url(&self) -> String {
-        let Some(hop) = self.hop() else { return String::new() };
-        let address = passthrough::address(&hop.base_url, &self.native.path);
+        let Some((hop, base_url)) = self.hop().and_then(|hop| Some((hop, hop.place.address()?))) else {
+            return String::new();
+        };
+        let address = passthrough::address(base_url, &self.native.path);
         let queries = [self.native.query.as_str(), hop.query.as_str()].into_iter().filter(|query| !query.is_empty());
         let query = queries.collect::<Vec<_>>().join("&");
         if query.is_empty() { address } else { format!("{address}?{query}") }

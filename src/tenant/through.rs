@@ -41,6 +41,9 @@ impl Tenant {
         if matches!(to.auth, Auth::Aws { .. }) {
             return Err(Denial::ProviderSigns(name));
         }
+        if to.place.address().is_none() {
+            return Err(Denial::ProviderBound(name));
+        }
         if self.ledger.forestalled(&ask.call) {
             return Err(Denial::CallEnded);
         }

@@ -56,14 +56,15 @@ export async function inTime(promise, what) {
 
 /**
  * A gateway with a scripted provider. `secrets` are added to the usual ones (undefined takes one away), `worker` stands in for the
- * gateway as wrangler.toml describes it.
+ * gateway as wrangler.toml describes it, or is what makes that of the provider.
  */
 export async function startWorld({ secrets = {}, worker, ready } = {}) {
   const state = await mkdtemp(join(tmpdir(), 'tollgate-test-'));
   const bound = Object.fromEntries(Object.entries({ ...SECRETS, ...secrets }).filter(([, value]) => value !== undefined));
   const provider = await startProvider();
   const logs = [];
-  const gateway = await startGateway({ state, secrets: bound, worker, ready, onLog: ({ message }) => logs.push(message) });
+  const made = typeof worker === 'function' ? await worker(provider) : worker;
+  const gateway = await startGateway({ state, secrets: bound, worker: made, ready, onLog: ({ message }) => logs.push(message) });
   return new World({ state, provider, gateway, logs, secrets: bound });
 }
 

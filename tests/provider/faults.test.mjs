@@ -14,6 +14,8 @@ after(() => provider.stop());
 const MESSAGES = [{ role: 'user', content: 'hi' }];
 const CONTENTS = [{ role: 'user', parts: [{ text: 'hi' }] }];
 const OPENAI = { stream_options: { include_usage: true }, stream: true };
+/** The headers by which the AI binding's request comes here. */
+const runOf = (model) => ({ 'mf-url': 'https://workers-binding.ai/run?version=3', 'mf-binding': 'AI', 'mf-header-cf-consn-model-id': model });
 /** Every dialect that streams: a path, a body and headers for a model. */
 const DIALECTS = {
   chat: (model) => ['/v1/chat/completions', { model, messages: MESSAGES, ...OPENAI }],
@@ -23,13 +25,21 @@ const DIALECTS = {
   gemini: (model) => [`/v1beta/models/${model}:streamGenerateContent?alt=sse`, { contents: CONTENTS }, { 'x-goog-api-key': 'k' }],
   geminiArray: (model) => [`/v1beta/models/${model}:streamGenerateContent`, { contents: CONTENTS }, { 'x-goog-api-key': 'k' }],
   bedrock: (model) => [`/model/${model}/converse-stream`, { messages: [{ role: 'user', content: [{ text: 'hi' }] }] }],
+  workersAi: (model) => ['/workers-ai', { inputs: { messages: MESSAGES, stream: true }, options: { returnRawResponse: true } }, runOf(`@cf/meta/${model}`)],
+  workersAiNewer: (model) => ['/workers-ai', { inputs: { messages: MESSAGES, ...OPENAI }, options: { returnRawResponse: true } }, runOf(`@cf/openai/${model}`)],
   azure: (model) => [`/openai/deployments/${model}/chat/completions?api-version=1`, { messages: MESSAGES, ...OPENAI }, { 'api-key': 'k' }],
 };
 /** How each says that it failed inside a stream. */
 const BROKEN = {
   chat: /server_error/, completions: /server_error/, responses: /^event: error\n.*"code":"server_error"/m, anthropic: /^event: error\n.*overloaded_error/m,
-  gemini: /"status":"UNAVAILABLE"/, geminiArray: /"status":"UNAVAILABLE"\}\}\]$/, bedrock: /modelStreamErrorException/, azure: /InternalServerError/,
+  gemini: /"status":"UNAVAILABLE"/, geminiArray: /"status":"UNAVAILABLE"\}\}\]$/, bedrock: /modelStreamErrorException/,
+  workersAi: /"code":3040/, workersAiNewer: /"code":3040/, azure: /InternalServerError/,
 };
+
+function messageOf(dialect, body) {
+  if (dialect.startsWith('workersAi')) return body.description ?? body.errors[0].message;
+  return (dialect === 'bedrock' ? body : body.error).message;
+}
 
 function ask(dialect, model) {
   const [path, body, headers = {}] = DIALECTS[dialect](model);
@@ -75,7 +85,7 @@ for (const dialect of Object.keys(DIALECTS)) {
       const answer = await ask(dialect, model);
       const body = await answer.json();
       assert.equal(answer.status, status);
-      assert.ok((dialect === 'bedrock' ? body : body.error).message);
+      assert.ok(messageOf(dialect, body), JSON.stringify(body));
       assert.equal(answer.headers.get('retry-after'), status === 429 ? '7' : null);
     }
     const bytes = (await bytesOf(dialect, 'c1-nousage')).toString('latin1');

@@ -7,7 +7,8 @@ import { startProvider } from './provider.mjs';
 const HELP = `usage: node tests/provider/main.mjs [--port N]
 
 A scripted provider on loopback. --port 0 (the default) takes any free port. It speaks OpenAI (Chat Completions, Responses, Completions,
-embeddings, pictures, sound, files, batches), Azure OpenAI, Anthropic, Gemini, Vertex AI and Amazon Bedrock; routes.mjs lists the paths.
+embeddings, pictures, sound, files, batches), Azure OpenAI, Anthropic, Gemini, Vertex AI, Amazon Bedrock and Workers AI's
+binding; routes.mjs lists the paths.
 Base URL for a catalog: http://127.0.0.1:PORT/v1. The head of script.mjs lists the words that steer a call.
 
   curl -sN http://127.0.0.1:PORT/v1/chat/completions -H 'content-type: application/json' \\

@@ -10,6 +10,7 @@ import { imageEdits, imageGenerations, moderations, rerank, rerankSearch, speech
 import { embeddings, modelOf, models, openai } from './dialects/openai.mjs';
 import { responses, responsesCount } from './dialects/responses.mjs';
 import { giveToken, vertex, vertexCount, vertexPredict } from './dialects/vertex.mjs';
+import { workersAi } from './dialects/workers_ai.mjs';
 import { cancelBatch, createBatch, deleteFile, getBatch, getContent, getFile, listBatches, listFiles, upload } from './files.mjs';
 import { planOf } from './script.mjs';
 import { sendJson } from './send.mjs';
@@ -40,6 +41,7 @@ const PATHS = new Map(Object.entries({
   'GET /v1/batches': serve(listBatches),
   'GET /v1/models': json(openai, models),
   'GET /v1beta/models': json(gemini, geminiModels),
+  'POST /workers-ai': { dialect: workersAi },
   'POST /token': serve(giveToken, gemini),
 }));
 
