@@ -46,13 +46,16 @@ export async function inTime(what, promise, state = () => '', patience = PATIENC
   });
 }
 
-/** `models` are answered by the provider at once, `gated` ones through the gate; both map what clients say to the provider's words. */
+/**
+ * `models` are answered by the provider at once, `gated` ones through the gate; both map what clients say to the provider's words.
+ * `gateway`: startGateway's options, or what makes them of the provider.
+ */
 export async function startWorld({ models = {}, gated = {}, gateway = {} } = {}) {
   const world = new World();
   world.state = await mkdtemp(join(tmpdir(), 'tollgate-e2e-'));
   world.provider = await startProvider();
   world.gate = await startGate(world.provider.port);
-  await world.start(gateway);
+  await world.start(typeof gateway === 'function' ? await gateway(world.provider) : gateway);
   const targets = (provider, words) => Object.entries(words).map(([name, model]) => [name, { targets: [{ provider, model }] }]);
   await world.admin('PUT', '/catalog', {
     providers: {
