@@ -20,6 +20,8 @@ pub struct Reader {
     over: bool,
     /// The items that were seen, by their index.
     items: BTreeMap<u64, Item>,
+    /// The indices of those that are told by their id alone, as llama.cpp does.
+    indices: BTreeMap<String, u64>,
     /// How many calls there were.
     calls: u32,
     refused: bool,
@@ -54,7 +56,11 @@ struct Text {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Bit {
-    output_index: u64,
+    output_index: Option<u64>,
+    item_id: Option<String>,
+    /// The index of its item.
+    #[serde(skip)]
+    at: u64,
     content_index: u64,
     summary_index: u64,
     delta: Option<String>,
@@ -68,7 +74,7 @@ struct Bit {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Whole {
-    output_index: u64,
+    output_index: Option<u64>,
     item: Value,
     annotation: Value,
 }
@@ -115,8 +121,9 @@ impl Reader {
     pub const fn finish(&mut self, _events: &mut Vec<Event>) {}
 
     fn bit(&mut self, data: &[u8], events: &mut Vec<Event>, tell: fn(&mut Self, Bit, &mut Vec<Event>)) {
-        if let Ok(bit) = serde_json::from_slice::<Bit>(data) {
-            self.items.entry(bit.output_index).or_default().told = true;
+        if let Ok(mut bit) = serde_json::from_slice::<Bit>(data) {
+            bit.at = self.index(bit.output_index, bit.item_id.as_deref());
+            self.items.entry(bit.at).or_default().told = true;
             tell(self, bit, events);
         }
     }
@@ -124,7 +131,7 @@ impl Reader {
     fn say(&mut self, bit: Bit, events: &mut Vec<Event>) {
         let text = bit.delta.unwrap_or_default();
         if !text.is_empty() {
-            let part = (bit.output_index, bit.content_index);
+            let part = (bit.at, bit.content_index);
             self.text.add(part, &text);
             events.push(Event::Text { choice: 0, text });
         }
@@ -140,7 +147,7 @@ impl Reader {
     /// Tells a bit of a thought: of its summary, or of the thought itself, whichever came first of the two.
     fn think(&mut self, bit: Bit, place: (bool, u64), events: &mut Vec<Event>) {
         let Some(text) = bit.delta.filter(|text| !text.is_empty()) else { return };
-        let item = self.items.entry(bit.output_index).or_default();
+        let item = self.items.entry(bit.at).or_default();
         match item.thought.replace(place) {
             Some(last) if last.0 != place.0 => {
                 item.thought = Some(last);
@@ -154,15 +161,15 @@ impl Reader {
     }
 
     fn pass(&mut self, bit: Bit, events: &mut Vec<Event>) {
-        let call = self.items.get(&bit.output_index).and_then(|item| item.call);
+        let call = self.items.get(&bit.at).and_then(|item| item.call);
         let told = call.zip(bit.delta).map(|(nth, text)| Event::Arguments { choice: 0, nth, text });
         events.extend(told);
     }
 
     /// A server that does not tell what a tool is given bit by bit tells it at once.
     fn done_passing(&mut self, data: &[u8], events: &mut Vec<Event>) {
-        let [index] = members(data, ["output_index"]);
-        if self.item_at(index).is_none_or(|item| item.told || item.call.is_none()) {
+        let [index, id] = members(data, ["output_index", "item_id"]);
+        if self.item_at(index, id).is_none_or(|item| item.told || item.call.is_none()) {
             return;
         }
         self.bit(data, events, |reader, mut bit, events| {
@@ -179,7 +186,8 @@ impl Reader {
 
     fn add(&mut self, data: &[u8], events: &mut Vec<Event>) {
         let Ok(whole) = serde_json::from_slice::<Whole>(data) else { return };
-        let item = self.items.entry(whole.output_index).or_default();
+        let index = self.index_of(&whole);
+        let item = self.items.entry(index).or_default();
         if let Some(call) = item.call(&whole.item, self.calls) {
             self.calls = self.calls.saturating_add(1);
             self.text.is_last = false;
@@ -191,9 +199,11 @@ impl Reader {
     fn done(&mut self, data: &[u8], events: &mut Vec<Event>) {
         let [index, raw] = members(data, ["output_index", "item"]);
         let is_thought = type_of(raw) == Some(b"reasoning");
-        if is_thought || self.item_at(index).is_none_or(|item| !item.told) {
+        let [id] = members(raw, ["id"]);
+        if is_thought || self.item_at(index, id).is_none_or(|item| !item.told) {
             let Ok(whole) = serde_json::from_slice::<Whole>(data) else { return };
-            self.whole(whole.output_index, &whole.item, events);
+            let index = self.index_of(&whole);
+            self.whole(index, &whole.item, events);
         }
     }
 
@@ -293,8 +303,24 @@ impl Reader {
         events.push(Event::Fault(fault::read(&body)));
     }
 
-    fn item_at(&self, index: &[u8]) -> Option<&Item> {
-        self.items.get(&str::from_utf8(index).ok()?.parse().ok()?)
+    /// The item of that index or, where there is none, of that id, as they stand in a frame.
+    fn item_at(&self, index: &[u8], id: &[u8]) -> Option<&Item> {
+        let index = match str::from_utf8(index).ok()?.parse() {
+            Ok(index) => index,
+            Err(_) => *self.indices.get(value(id).as_str()?)?,
+        };
+        self.items.get(&index)
+    }
+
+    /// The index of an item, which its frames give or else its `id`; one that gives neither is the first.
+    fn index(&mut self, index: Option<u64>, id: Option<&str>) -> u64 {
+        let (None, Some(id)) = (index, id) else { return index.unwrap_or_default() };
+        let next = self.items.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
+        *self.indices.entry(id.to_owned()).or_insert(next)
+    }
+
+    fn index_of(&mut self, whole: &Whole) -> u64 {
+        self.index(whole.output_index, whole.item.get("id").and_then(Value::as_str))
     }
 }
 

@@ -165,6 +165,20 @@ fn a_server_that_tells_less_is_understood() {
 }
 
 #[test]
+fn items_that_are_told_by_their_ids_alone_are_kept_apart() {
+    for case in ["text", "tools", "parallel", "reasoning", "refusal", "length"] {
+        let stream = fixture(case, "sse");
+        let without_index = |mut frame: Value| {
+            frame.as_object_mut().unwrap().remove("output_index");
+            format!("event: {}\ndata: {frame}\n\n", frame["type"].as_str().unwrap())
+        };
+        let by_id: String = frames(&stream).into_iter().map(without_index).collect();
+        assert!(!by_id.contains("output_index") && by_id.contains("item_id"), "{case}");
+        assert_eq!(read(&by_id), read(&stream), "{case}");
+    }
+}
+
+#[test]
 fn of_a_thought_told_twice_one_is_read() {
     let bit = |kind: &str, place: &str, index: u64, delta: &str| json!({"type": format!("response.{kind}.delta"), "output_index": 0, place: index, "delta": delta});
     let (mut reader, mut events) = (Reader::default(), Vec::new());
