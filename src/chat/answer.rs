@@ -30,13 +30,14 @@ pub struct Head {
 }
 
 impl Head {
-    /// The id of a call that its provider gave none: the `nth` of `choice`. No other answer has a call of that id.
+    /// The id of a call that its provider gave none: the `nth` of `choice`. No other answer has a call of that id, unless its
+    /// provider gives answers no ids either.
     pub fn call_id(&self, choice: u64, nth: u64) -> String {
         let is_word = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
         let letters: Vec<char> = self.id.chars().filter(is_word).collect();
         let most_own = letters.len().saturating_sub(ID_LETTERS_MAX);
         let answer: String = letters.into_iter().skip(most_own).collect();
-        format!("call_{answer}_{choice}_{nth}")
+        if answer.is_empty() { format!("call_{choice}_{nth}") } else { format!("call_{answer}_{choice}_{nth}") }
     }
 }
 
