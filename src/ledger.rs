@@ -46,9 +46,9 @@ pub struct Flushed {
 pub enum Found {
     /// An open call, which it ended: its row.
     Open(CallRow),
-    /// A call that had expired, which it corrected: its row, and the end that it had.
-    Expired(CallRow, End),
-    /// A call that was settled before, or another's place: nothing is to be done.
+    /// A call that had ended without its provider's word, which it corrected: its row, and the end that it had.
+    Corrected(CallRow, End),
+    /// A call of which more was known before, or another's place: nothing is to be done.
     Settled,
     /// Nothing in memory: the call's row is to be read.
     NotHere,
@@ -94,8 +94,7 @@ impl Ledger {
 
     /// The call named `call`, open or lately ended.
     pub fn find(&self, call: &str) -> Option<&CallRow> {
-        let at = self.names.get(call)?;
-        self.open.get(at).or_else(|| self.ended.get(at))
+        self.at(*self.names.get(call)?)
     }
 
     /// Notes that the call named `call` has ended before it was heard of.
@@ -107,6 +106,11 @@ impl Ledger {
     /// Whether the call named `call` has ended before it was heard of.
     pub fn forestalled(&self, call: &str) -> bool {
         self.forestalled.contains_key(call)
+    }
+
+    /// The call at `at`, open or lately ended.
+    pub fn at(&self, at: CallKey) -> Option<&CallRow> {
+        self.open.get(&at).or_else(|| self.ended.get(&at))
     }
 
     /// Takes up a call that was just admitted.
@@ -142,8 +146,7 @@ impl Ledger {
 
     /// Gives the call at `at` its end, once.
     pub fn settle(&mut self, at: CallKey, call: &str, end: End) -> Found {
-        let theirs = |row: &&CallRow| row.call != call;
-        if self.open.get(&at).or_else(|| self.ended.get(&at)).filter(theirs).is_some() {
+        if self.at(at).is_some_and(|row| row.call != call) {
             return Found::Settled;
         }
         if let Some(mut row) = self.open.remove(&at) {
@@ -202,14 +205,15 @@ impl Ledger {
     }
 }
 
-/// Gives a call that is not open any more its end, if nobody did before.
+/// Gives a call that is not open any more its end, if nobody did before, or nobody knew what its provider tells now.
 pub fn settle_ended(row: &mut CallRow, end: End) -> Found {
-    if row.state == State::Settled {
+    let open = row.end.as_ref().is_some_and(|before| before.truth.is_open());
+    if row.state == State::Settled && (!open || end.truth.is_open()) {
         return Found::Settled;
     }
     row.state = State::Settled;
     let before = row.end.replace(end).unwrap_or_default();
-    Found::Expired(row.clone(), before)
+    Found::Corrected(row.clone(), before)
 }
 
 /// The usage rows that a call belongs to.

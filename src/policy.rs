@@ -34,6 +34,8 @@ pub struct Policy {
     pub lease: Millis,
     /// What to do with a call whose price is not known.
     pub unknown_price: UnknownPrice,
+    /// What a call is billed whose provider fell silent.
+    pub unsettled: Unsettled,
     /// What may be passed on to a provider as it is, as `provider/path`; `None`: that is for the tenant's policy to say.
     pub passthrough: Option<Vec<Pattern>>,
 }
@@ -101,6 +103,15 @@ pub enum Disconnect {
     Abort,
     /// It is read on for its exact bill, as long as the platform allows.
     Drain,
+}
+
+/// What a call is billed that was sent to a provider, and of which no usage ever comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsettled {
+    /// What came of it, or else what such calls mostly use.
+    Estimate,
+    /// What it held.
+    Ceiling,
 }
 
 /// What happens to a call that a target without a price may answer.
@@ -203,13 +214,17 @@ impl Policy {
             None => UnknownPrice::Reject,
             Some(field) => one_of(&field, &UnknownPrice::ALL)?,
         };
+        let unsettled = match fields.optional("unsettled") {
+            None => Unsettled::Estimate,
+            Some(field) => one_of(&field, &[("estimate", Unsettled::Estimate), ("ceiling", Unsettled::Ceiling)])?,
+        };
         let stateless = || (owner == Per::Tenant).then(|| STATELESS.into_iter().map(Pattern::new).collect());
         let passthrough = match fields.optional("passthrough") {
             None => stateless(),
             Some(field) => Some(read_patterns(&field)?),
         };
         fields.finish()?;
-        Ok(Self { limits, models, on_shortfall, on_disconnect, fit_min, lease, unknown_price, passthrough })
+        Ok(Self { limits, models, on_shortfall, on_disconnect, fit_min, lease, unknown_price, unsettled, passthrough })
     }
 
     /// The document that [`Policy::read`] reads as this policy, with every default written out.
@@ -222,6 +237,7 @@ impl Policy {
             "fit_min": self.fit_min,
             "lease": format!("{}s", self.lease.as_secs_ceil()),
             "unknown_price": self.unknown_price.name(),
+            "unsettled": if self.unsettled == Unsettled::Estimate { "estimate" } else { "ceiling" },
         });
         if let (Some(patterns), Value::Object(fields)) = (&self.passthrough, &mut document) {
             fields.insert("passthrough".into(), pattern_document(patterns));

@@ -98,6 +98,11 @@ pub struct Kinds {
     pub cache_hour: bool,
 }
 
+impl Kinds {
+    /// Every kind.
+    pub const ALL: Self = Self { audio_input: true, audio_output: true, cache_hour: true };
+}
+
 impl Rates {
     /// One rate for all input, and one for all output.
     pub const fn flat(input: Rate, output: Rate) -> Self {

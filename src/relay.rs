@@ -90,6 +90,8 @@ pub struct Metered {
     pub known: Known,
     /// The answer came to its end, or was stopped.
     pub whole: bool,
+    /// Every choice that was begun has come to its end.
+    pub finished: bool,
 }
 
 impl Relay {
@@ -255,7 +257,9 @@ impl Relay {
 
     /// What was metered so far.
     pub fn metered(&self) -> Metered {
-        Metered { known: self.state.known, whole: matches!(self.state.phase, Phase::Whole | Phase::Stopped) }
+        let State { known, choices, finished, phase } = self.state;
+        let whole = matches!(phase, Phase::Whole | Phase::Stopped);
+        Metered { known, whole, finished: choices != 0 && choices == finished }
     }
 }
 

@@ -55,17 +55,56 @@ pub enum State {
     Expired,
 }
 
-/// What a bill rests on.
+/// What a bill rests on. A word that only a newer release knows is read as [`Truth::Counted`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(from = "String", into = "&'static str")]
 pub enum Truth {
     /// The provider said what it used, or used nothing.
     #[default]
     Reported,
     /// The provider did not say; output was counted as it passed, input estimated.
     Counted,
+    /// A provider fell silent; what came of it was counted, or else is what such calls mostly use.
+    Estimated,
     /// Nothing is known but the most it can have been.
     Ceiling,
+}
+
+impl Truth {
+    /// Every kind, with the name it has in rows and documents.
+    const ALL: [(&'static str, Self); 4] = [
+        ("reported", Self::Reported),
+        ("counted", Self::Counted),
+        ("estimated", Self::Estimated),
+        ("ceiling", Self::Ceiling),
+    ];
+
+    /// The name it has in rows and documents.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, truth)| *truth == self).map_or("", |(name, _)| name)
+    }
+
+    /// What rows and documents call `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|&(_, truth)| truth)
+    }
+
+    /// Whether a provider's own word may still come, and then counts instead.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Estimated | Self::Ceiling)
+    }
+}
+
+impl From<String> for Truth {
+    fn from(name: String) -> Self {
+        Self::named(&name).unwrap_or(Self::Counted)
+    }
+}
+
+impl From<Truth> for &'static str {
+    fn from(truth: Truth) -> Self {
+        truth.name()
+    }
 }
 
 /// A call's row in the ledger.

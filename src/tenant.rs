@@ -11,19 +11,20 @@ use crate::habit::Habits;
 use crate::health::{Health, Standing};
 use crate::idempotency::Names;
 use crate::key::{KeyId, SecretHash, TenantId};
-use crate::ledger::{self, Flushed, Found, Ledger};
+use crate::ledger::{self, Flushed, Ledger};
 use crate::limits::{Caller, Limits, Load};
 use crate::policy::{Policy, UnknownPrice};
 use crate::price::Prices;
 use crate::route;
-use crate::rows::{CallKey, CallRow, Change, End, State, Sums, UsageKey};
+use crate::rows::{CallKey, CallRow, Change, State, Sums, UsageKey};
 use crate::units::{Millis, Tokens};
-use crate::wire::{Admission, Ask, Denial, Hop, Settlement};
+use crate::wire::{Admission, Ask, Denial, Hop};
 use std::collections::BTreeMap;
 
 mod amend;
 mod named;
 mod restore;
+mod settle;
 mod through;
 
 pub use restore::{Stored, first_call_needed, open_periods};
@@ -161,84 +162,6 @@ impl Tenant {
             self.health.probe(now, &first.target);
         }
         hops
-    }
-
-    /// Ends a call, once; what comes later can only correct a call that had expired.
-    ///
-    /// # Errors
-    /// The call is not in memory: the host reads its row and calls [`Tenant::settle_row`].
-    pub fn settle(&mut self, now: Millis, settlement: &Settlement) -> Result<(), RowNeeded> {
-        let now = self.tick(now);
-        let named = || self.ledger.find(&settlement.call).map(|row| row.at);
-        let Some(at) = settlement.at.or_else(named) else {
-            // It came before its ask, which will find the call ended.
-            self.ledger.forestall(now, &settlement.call);
-            return Ok(());
-        };
-        let end = self.end_of(now, settlement);
-        let found = self.ledger.settle(at, &settlement.call, end);
-        if found == Found::NotHere {
-            return Err(RowNeeded(at));
-        }
-        self.apply(now, found, settlement);
-        Ok(())
-    }
-
-    /// Ends a call whose `row` was read back; `None`: there is no such call, and nothing is done.
-    pub fn settle_row(&mut self, now: Millis, settlement: &Settlement, row: Option<CallRow>) {
-        let now = self.tick(now);
-        let Some(mut row) = row.filter(|row| row.call == settlement.call && row.end.is_some()) else {
-            return;
-        };
-        let end = self.end_of(now, settlement);
-        let found = ledger::settle_ended(&mut row, end);
-        if let Found::Expired(row, before) = &found {
-            // Usage rows hold the call already, so what changed is added to them.
-            let change = row.end.as_ref().map(Sums::of).unwrap_or_default().minus(Sums::of(before));
-            for key in ledger::usage_keys(row.at, &row.key, &row.model) {
-                self.changes.push(Change::Usage(key, change));
-            }
-        }
-        self.apply(now, found, settlement);
-    }
-
-    /// Counts what a settlement found, queues its row, and lets health learn from its attempts.
-    fn apply(&mut self, now: Millis, found: Found, settlement: &Settlement) {
-        let (row, debts) = match found {
-            Found::NotHere | Found::Settled => return,
-            Found::Open(row) => {
-                let used = row.end.as_ref().map(End::load).unwrap_or_default();
-                let caller = Caller { key: &row.key, model: &row.model };
-                let debts = self.limits.settle(row.at.millis(), now, caller, &row.held, &used);
-                (row, debts)
-            }
-            Found::Expired(row, before) => {
-                let used = row.end.as_ref().map(End::load).unwrap_or_default();
-                let caller = Caller { key: &row.key, model: &row.model };
-                let debts = self.limits.correct(row.at.millis(), now, caller, &before.load(), &used);
-                (row, debts)
-            }
-        };
-        if row.at >= self.ledger.flushed() {
-            self.habits.learn(&row);
-        }
-        self.changes.push(Change::Ended(row));
-        self.changes.extend(debts.into_iter().map(|(debt, amount)| Change::Debt(debt, amount)));
-        for (target, outcome) in &settlement.attempts {
-            self.changes.extend(self.health.learn(now, target, *outcome).map(Change::Health));
-        }
-        self.flush(now, false);
-    }
-
-    /// Ends every call whose lease is over, billed at what it held.
-    pub fn expire(&mut self, now: Millis) {
-        let now = self.tick(now);
-        while let Some(row) = self.ledger.expire(now) {
-            let caller = Caller { key: &row.key, model: &row.model };
-            let used = row.end.as_ref().map(End::load).unwrap_or_default();
-            self.limits.settle(row.at.millis(), now, caller, &row.held, &used);
-            self.changes.push(Change::Ended(row));
-        }
     }
 
     /// Sums ended calls up into usage rows: when there are many, or at once.

@@ -282,6 +282,12 @@ pub struct Settlement {
     /// Which model answered a native call: its price counts, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<AnsweredBy>,
+    /// The targets that were sent the request and fell silent: what each used is estimated, besides what `end` tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<String>,
+    /// The answer broke off before its usage was told: what `end` tells is the least that it used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 /// What the answer to a native call says of itself.

@@ -9,15 +9,20 @@
     reason = "a test may fail loudly"
 )]
 
+#[path = "laws/brute.rs"]
+mod brute;
 mod support;
 
+use brute::{brute_force, due, first, repays, standings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{World, load};
-use tollgate::policy::{Limit, Per, What};
-use tollgate::rows::{CallKey, CallRow, DebtKey, State, Sums};
-use tollgate::units::{Amount, Millis, Tokens};
-use tollgate::window::{Period, Window};
+use std::collections::BTreeMap;
+use support::World;
+use tollgate::limits::Load;
+use tollgate::price::Bill;
+use tollgate::rows::{CallKey, CallRow, End, State, Sums, Truth};
+use tollgate::units::{Millis, NanoUsd, Tokens};
+use tollgate::window::Window;
 use tollgate::wire::{Admission, Denial};
 
 #[derive(Clone, Debug)]
@@ -28,6 +33,8 @@ enum Step {
     AskAgain,
     /// Settles one of the calls so far, by so many quarters of what it held: a bill may go beyond it.
     Settle { which: usize, part: u64, named: bool },
+    /// Settles one of the calls so far, of which so many targets fell silent; answered: by another, with so many quarters.
+    Silence { which: usize, silent: usize, answered: Option<u64> },
     /// Reports that one of the calls so far has come to so many quarters of its output.
     Amend { which: usize, part: u64, input: Option<u64> },
     /// The operator halves what budgets allow, or takes that back.
@@ -47,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any::<bool>(), 1_u64..400, prop::option::of(1_u64..600)).prop_map(|(key, bytes, cap)| Step::Ask { key, bytes, cap }),
         1 => Just(Step::AskAgain),
         8 => (0_usize..40, prop_oneof![9 => 0_u64..=4, 1 => 5_u64..=9], any::<bool>()).prop_map(|(which, part, named)| Step::Settle { which, part, named }),
+        2 => (0_usize..40, 1_usize..3, prop::option::of(0_u64..=4)).prop_map(|(which, silent, answered)| Step::Silence { which, silent, answered }),
         2 => (0_usize..40, 0_u64..=4, prop::option::of(1_u64..200)).prop_map(|(which, part, input)| Step::Amend { which, part, input }),
         1 => any::<bool>().prop_map(|cut| Step::Edit { cut }),
         4 => prop_oneof![0_u64..50, 0_u64..30_000, 0_u64..4_000_000].prop_map(Step::Wait),
@@ -84,13 +92,15 @@ struct History {
     cut: bool,
     calls: Vec<(String, String, Admission)>,
     asked: u64,
+    /// What ended calls were first billed: what a later word adds goes beyond it, as their holds have gone.
+    first: BTreeMap<CallKey, Load>,
 }
 
 impl History {
     fn new() -> Self {
         let (tenant, key) = policies(false);
         let world = World::new(&tenant, Some(&key));
-        Self { world, was_cut: false, cut: false, calls: Vec::new(), asked: 0 }
+        Self { world, was_cut: false, cut: false, calls: Vec::new(), asked: 0, first: BTreeMap::new() }
     }
 
     fn step(&mut self, step: &Step) {
@@ -123,6 +133,13 @@ impl History {
                     // Where only the name is given, a call that left memory is not found: its lease has billed it.
                     let (input, output) = (held.input.get() * part / 4, held.output.get() * part / 4);
                     self.world.settle(&call, at.or(Some(admission.at).filter(|_| part == 0)), input, output);
+                }
+            }
+            Step::Silence { which, silent, answered } => {
+                if !self.calls.is_empty() {
+                    let (call, _, admission) = self.calls[which % self.calls.len()].clone();
+                    self.world.expire();
+                    self.fall_silent(&call, &admission, silent, answered);
                 }
             }
             Step::Amend { which, part, input } => {
@@ -168,6 +185,28 @@ impl History {
         }
     }
 
+    fn fall_silent(&mut self, call: &str, admission: &Admission, silent: usize, answered: Option<u64>) {
+        let before = self.world.rows.calls[&admission.at].clone();
+        let held = before.held;
+        let parts = answered.map(|part| (held.input.get() * part / 4, held.output.get() * part / 4));
+        let (input, output) = parts.unwrap_or_default();
+        let bill = Bill::of(Tokens::new(input), Tokens::new(output));
+        let told = NanoUsd::new(input * 1_000 + output * 2_000);
+        let status = if answered.is_some() { 200 } else { 504 };
+        let end = End { bill, cost: told, status, ..End::default() };
+        let silent = ["p/m", "q/m"].into_iter().take(silent).map(str::to_owned).collect();
+        self.world.end_with(call, Some(admission.at), end, silent, false);
+        let row = &self.world.rows.calls[&admission.at];
+        if before.state == State::Settled {
+            assert_eq!(*row, before, "an estimate counts in place of nothing that is known");
+            return;
+        }
+        let end = row.end.as_ref().unwrap();
+        assert!(end.truth == Truth::Estimated && end.cost > NanoUsd::ZERO, "silence costs: {row:?}");
+        assert!(end.cost >= told && end.cost <= held.cost.max(told), "{:?} of {:?}", end.cost, held.cost);
+        assert!(end.bill.output >= bill.output && end.bill.output <= held.output.max(bill.output));
+    }
+
     fn amend(&mut self, call: &str, admission: &Admission, part: u64, input: Option<u64>) {
         let row = self.world.rows.calls[&admission.at].clone();
         let output = Tokens::new(row.held.output.get() * part / 4);
@@ -187,7 +226,8 @@ impl History {
     /// Whether any bill went beyond its hold.
     fn has_excess(&self) -> bool {
         let beyond = |row: &CallRow| {
-            row.end.as_ref().is_some_and(|end| end.cost > row.held.cost || end.bill.output > row.held.output)
+            let first = self.first.get(&row.at).unwrap_or(&row.held);
+            row.end.as_ref().is_some_and(|end| end.cost > first.cost || end.bill.output > first.output)
         };
         self.world.rows.calls.values().any(beyond)
     }
@@ -202,6 +242,10 @@ impl History {
 
     fn check(&mut self) {
         let world = &mut self.world;
+        for row in world.rows.calls.values().filter(|row| row.state == State::Settled) {
+            self.first.entry(row.at).or_insert_with(|| first(row));
+        }
+        let first = &self.first;
         // Every admitted call has one row, and so one bill.
         assert_eq!(world.rows.calls.len(), self.calls.len());
         let ended = world.rows.calls.values().filter_map(|row| row.end.as_ref());
@@ -209,7 +253,7 @@ impl History {
         assert_eq!(ledger, world.usage(), "sum of the ledger = usage");
         for key in ["a", "b"] {
             for (limit, settled, held, debt) in standings(world, key) {
-                let brute = brute_force(world, key, &limit);
+                let brute = brute_force(world, key, &limit, first);
                 let slack = if limit.window == Window::parse("5m").unwrap() { 5 } else { 0 };
                 assert_eq!(held, brute.held, "{} held", limit.name);
                 assert_eq!(debt, due(world, key, &limit, 0), "{} repays", limit.name);
@@ -232,87 +276,6 @@ impl History {
             }
         }
     }
-}
-
-fn repays(limit: &Limit) -> bool {
-    limit.what == What::Cost && matches!(limit.window, Window::Calendar(period) if period != Period::Lifetime)
-}
-
-/// What the rows of debts say that the window of `limit` has to repay: the current one, or the one so many later.
-fn due(world: &World, key: &str, limit: &Limit, later: u32) -> u64 {
-    let Window::Calendar(period) = limit.window else {
-        return 0;
-    };
-    let mut start = period.start(world.clock());
-    for _ in 0..later {
-        start = period.end(start).unwrap();
-    }
-    let slot = if limit.per == Per::Key { key } else { "" };
-    let mine = |(debt, _): &(&DebtKey, &Amount)| debt.limit == limit.name && debt.key == slot && debt.start <= start;
-    let mut debts = world.rows.debts.iter().filter(mine).peekable();
-    let (mut due, Some(mut at)) = (0_u64, debts.peek().map(|(debt, _)| debt.start)) else {
-        return 0;
-    };
-    loop {
-        while let Some((_, amount)) = debts.next_if(|(debt, _)| debt.start == at) {
-            due += amount.get();
-        }
-        if at >= start {
-            return due;
-        }
-        due = due.saturating_sub(limit.max.get());
-        at = period.end(at).unwrap();
-    }
-}
-
-/// What the rows say of one limit.
-struct Brute {
-    settled: u64,
-    held: u64,
-    /// What bills went beyond their holds.
-    excess: u64,
-}
-
-fn standings(world: &mut World, key: &str) -> Vec<(Limit, u64, u64, u64)> {
-    let now = world.now;
-    let key = tollgate::key::KeyId::parse(key).unwrap();
-    let standings = world.tenant.standings(now, &key);
-    standings.iter().map(|one| (one.limit.clone(), one.settled.get(), one.held.get(), one.debt.get())).collect()
-}
-
-/// What the ledger's rows say that `limit` should count for `key`.
-fn brute_force(world: &World, key: &str, limit: &Limit) -> Brute {
-    let mine = |row: &&CallRow| limit.per == Per::Tenant || row.key.as_str() == key;
-    let now = world.clock();
-    let (mut settled, mut held, mut excess) = (0, 0, 0_u64);
-    for row in world.rows.calls.values().filter(mine) {
-        let at = row.at.millis();
-        let inside = match limit.window {
-            Window::Rolling(span) => at.plus(span) > now,
-            Window::Calendar(period) => period.start(at) == period.start(now),
-            Window::Moment => true,
-        };
-        let open = row.state == State::Open;
-        let coarse = limit.window.span().is_some_and(|span| at.plus(span).plus(Millis::new(5)) > now);
-        let late = row.end.as_ref().is_some_and(|end| same_period(limit, end.at, now));
-        if !open && (inside || coarse || late) {
-            excess += load(row).amount(limit).get().saturating_sub(row.held.amount(limit).get());
-        }
-        let amount = load(row).amount(limit).get();
-        match limit.what {
-            What::Requests => settled += u64::from(inside),
-            What::Concurrency => held += u64::from(open),
-            _ if open && (inside || limit.window.span().is_some()) => held += amount,
-            _ if inside && !open => settled += amount,
-            _ => {}
-        }
-    }
-    Brute { settled, held, excess }
-}
-
-/// Whether both instants lie in one calendar window of `limit`.
-fn same_period(limit: &Limit, one: Millis, other: Millis) -> bool {
-    matches!(limit.window, Window::Calendar(period) if period.start(one) == period.start(other))
 }
 
 /// No limit is passed, and no call is lost or doubled.

@@ -77,7 +77,16 @@ fn settle(world: &mut World, at: CallKey, hop: &Hop, model: Option<&str>, bill: 
         request: hop.price.request,
     });
     let call = world.rows.calls[&at].call.clone();
-    let settlement = Settlement { at: Some(at), call, end, attempts: Vec::new(), name: None, answered_by };
+    let settlement = Settlement {
+        at: Some(at),
+        call,
+        end,
+        attempts: Vec::new(),
+        name: None,
+        answered_by,
+        silent: Vec::new(),
+        cut: false,
+    };
     if world.tenant.settle(world.now, &settlement).is_err() {
         let row = world.rows.calls.get(&at).cloned();
         world.tenant.settle_row(world.now, &settlement, row);

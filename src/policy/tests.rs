@@ -10,11 +10,11 @@ fn a_policy_is_read_and_written_whole() {
         {"name": "rpm", "what": "requests", "per": "key", "models": ["*"], "window": "60s", "max": 100},
         {"name": "monthly", "what": "cost", "per": "tenant", "window": "month", "max": "25.00"},
         {"what": "concurrency", "per": "key", "max": 8}
-    ], "models": ["gpt-*"], "on_disconnect": "drain", "unknown_price": "track_only"});
+    ], "models": ["gpt-*"], "on_disconnect": "drain", "unknown_price": "track_only", "unsettled": "ceiling"});
     let policy = read(&document, Per::Tenant).unwrap();
     assert_eq!(policy.limits[1].max, Amount::new(25_000_000_000));
     assert_eq!(policy.limits[2].name, "concurrency-key");
-    assert_eq!(policy.unknown_price, UnknownPrice::TrackOnly);
+    assert_eq!((policy.unknown_price, policy.unsettled), (UnknownPrice::TrackOnly, Unsettled::Ceiling));
     assert!(policy.allows("gpt-4o") && !policy.allows("claude"));
     assert_eq!(read(&policy.document(), Per::Tenant), Ok(policy));
 }
@@ -68,6 +68,7 @@ fn what_is_wrong_is_named() {
             "policy.limits[1]: is the second",
         ),
         (json!({"on_disconnect": "stay"}), "policy.on_disconnect: must be one of abort, drain"),
+        (json!({"unsettled": "free"}), "policy.unsettled: must be one of estimate, ceiling; got \"free\""),
         (json!({"lease": "2h"}), "policy.lease: must be a time from 1s to 1h"),
         (
             json!({"unknown_price": "free"}),

@@ -3,6 +3,7 @@
 use super::stream::Stream;
 use super::visit::{Answer, Visit};
 use crate::answer::{self, Told, Verdict};
+use crate::attempt::Ending;
 use crate::chat::Usage;
 use crate::dialect::Stamp;
 use crate::dialect::gemini::list::List;
@@ -16,6 +17,11 @@ use wasm_bindgen::prelude::wasm_bindgen;
 /// The content type of a stream, and what keeps it from being held back.
 const EVENTS: &str = "text/event-stream; charset=utf-8\ncache-control\nno-cache";
 const LIST: &str = "application/json; charset=utf-8\ncache-control\nno-cache";
+
+/// How an attempt ended whose answer of this status is not passed on, as it quotes a secret: the work is done.
+fn quoting(status: u16) -> Ending {
+    if (200..300).contains(&status) { Ending::Silent } else { Ending::of_status(status) }
+}
 
 impl Visit {
     /// Makes ready for a stream to pass.
@@ -56,7 +62,7 @@ impl Visit {
             return 2;
         };
         if call.quotes(lines.as_bytes()) {
-            self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
+            self.target_failed(Outcome::Failed, quoting(status), &Refusal::provider_credentials(status));
             return 2;
         }
         let stream = if call.list { LIST } else { EVENTS };
@@ -79,7 +85,7 @@ impl Visit {
                 1
             }
             Verdict::Failed(outcome, refusal) => {
-                self.target_failed(outcome, &refusal);
+                self.target_failed(outcome, Ending::of_status(status), &refusal);
                 2
             }
         }
@@ -92,7 +98,7 @@ impl Visit {
             return false;
         };
         if call.quotes(body) {
-            self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
+            self.target_failed(Outcome::Failed, quoting(status), &Refusal::provider_credentials(status));
             return false;
         }
         let (from, endpoint) = (call.from(), call.endpoint);
@@ -115,12 +121,13 @@ impl Visit {
             Some(translate::Told { known, body: translate::fault(from, endpoint, status, body, &self.id) })
         };
         let Some(told) = told else {
-            self.target_failed(Outcome::Failed, &Refusal::no_answer(Failure::Cut));
+            self.target_failed(Outcome::Failed, Ending::Silent, &Refusal::no_answer(Failure::Cut));
             return false;
         };
         self.answer.text = told.body.and_then(|body| String::from_utf8(body).ok()).unwrap_or_default();
         if let Some(call) = &mut self.call {
-            call.attempted(Outcome::Answered);
+            let refused = !(200..300).contains(&status);
+            call.attempted(Outcome::Answered, if refused { Ending::Refused } else { Ending::Answered });
             call.ended(status, told.known);
         }
         true

@@ -4,12 +4,14 @@
 use super::object::to_json;
 use super::stream::Stream;
 use super::visit::{Asked, Visit};
+use crate::attempt::{self, Attempts, Ending};
 use crate::dialect::{BadRequest, Dialect, Endpoint, Envelope};
 use crate::health::Outcome;
 use crate::idempotency::{Following, Idempotency};
 use crate::key::Presented;
 use crate::reckon::{Known, Reckoning};
 use crate::refusal::{Failure, Refusal};
+use crate::relay::Metered;
 use crate::rows::End;
 use crate::settle;
 use crate::translate::Outgoing;
@@ -19,6 +21,9 @@ use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 /// The largest request body, in bytes: an isolate has 128 MB for all its calls, and a body is held up to five times on its way.
 const BODY_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
+
+/// How a stream ended, as `glue.js` says it: its client left.
+const LEFT: u8 = 2;
 
 /// A call, as far as it has come.
 pub(super) struct Call {
@@ -44,7 +49,9 @@ pub(super) struct Call {
     pub(super) secrets: Vec<String>,
     /// The token that Google is shown.
     pub(super) token: Option<String>,
-    attempts: Vec<(String, Outcome)>,
+    attempts: Attempts,
+    /// The answer broke off before its usage was told.
+    cut: bool,
     pub(super) relay: Option<Stream>,
     pub(super) end: End,
 }
@@ -66,7 +73,8 @@ impl Call {
             outgoing: None,
             secrets: Vec::new(),
             token: None,
-            attempts: Vec::new(),
+            attempts: Attempts::default(),
+            cut: false,
             relay: None,
             end: End::default(),
         }
@@ -106,9 +114,16 @@ impl Call {
         !self.attempts.is_empty()
     }
 
-    pub(super) fn attempted(&mut self, outcome: Outcome) {
+    /// The target that is being tried is sent the request.
+    pub(super) fn sends(&mut self) {
         if let Some(target) = self.hop().map(|hop| hop.target.clone()) {
-            self.attempts.push((target, outcome));
+            self.attempts.send(&target);
+        }
+    }
+
+    pub(super) fn attempted(&mut self, outcome: Outcome, ending: Ending) {
+        if let Some(target) = self.hop().map(|hop| hop.target.clone()) {
+            self.attempts.end(&target, outcome, ending);
         }
     }
 
@@ -176,9 +191,9 @@ impl Visit {
     }
 
     /// The target that is being tried has failed.
-    pub(super) fn target_failed(&mut self, outcome: Outcome, refusal: &Refusal) {
+    pub(super) fn target_failed(&mut self, outcome: Outcome, ending: Ending, refusal: &Refusal) {
         if let Some(call) = &mut self.call {
-            call.attempted(outcome);
+            call.attempted(outcome, ending);
         }
         self.give_up(refusal);
     }
@@ -254,23 +269,34 @@ impl Visit {
     /// Something went wrong that should not: the call is over.
     pub fn crashed(&mut self, why: &str) {
         worker::console_error!("a call ended in an error of the gateway: {why}");
+        if let Some(call) = &mut self.call {
+            call.attempts.give_up();
+        }
         self.give_up(&Refusal::crashed());
     }
 
     /// Google gave no token to call it with.
     pub fn no_token(&mut self, why: &str) {
         worker::console_error!("Google gave no token: {why}");
-        self.target_failed(Outcome::Failed, &Refusal::provider_credentials(401));
+        self.target_failed(Outcome::Failed, Ending::NotSent, &Refusal::provider_credentials(401));
     }
 
-    /// There is no answer: its time ran out (`late`), it broke off (`begun`), or there was no connection.
-    pub fn failed(&mut self, late: bool, begun: bool) {
-        let failure = match (late, begun) {
-            (true, _) => Failure::Slow,
-            (false, true) => Failure::Cut,
-            (false, false) => Failure::Unreachable,
+    /// Whether the error `why` of a request leaves open if there was a connection, so that one is to be tried.
+    pub fn doubts(&self, why: &str) -> bool {
+        self.binding().is_none() && attempt::is_doubtful(why, &self.url())
+    }
+
+    /// There is no answer: its time ran out (`late`), its body broke off (`begun`), or the request failed by the error `why`.
+    /// `closed`: no connection can be opened.
+    pub fn failed(&mut self, late: bool, begun: bool, why: &str, closed: bool) {
+        let (failure, ending) = match (late, begun) {
+            (true, _) => (Failure::Slow, Ending::Silent),
+            (false, true) => (Failure::Cut, Ending::Silent),
+            (false, false) if closed => (Failure::Unreachable, Ending::NotSent),
+            (false, false) if self.binding().is_some() => (Failure::Unreachable, attempt::of_binding_error(why)),
+            (false, false) => (Failure::Unreachable, Ending::Silent),
         };
-        self.target_failed(Outcome::Failed, &Refusal::no_answer(failure));
+        self.target_failed(Outcome::Failed, ending, &Refusal::no_answer(failure));
     }
 
     /// The relay that a stream passes through.
@@ -283,10 +309,19 @@ impl Visit {
         let Some(call) = &mut self.call else {
             return;
         };
-        if let Some(metered) = call.relay.as_ref().map(Stream::metered) {
-            let cut = how != 2 && !metered.whole;
-            call.attempted(if cut { Outcome::Failed } else { Outcome::Answered });
-            call.ended(200, metered.known);
+        let Some(Metered { known, whole, finished }) = call.relay.as_ref().map(Stream::metered) else {
+            return;
+        };
+        let outcome = if how != LEFT && !whole { Outcome::Failed } else { Outcome::Answered };
+        let told = known.usage.is_some() && known.since == Tokens::ZERO && (whole || finished);
+        if !whole && !told && known.counted == Tokens::ZERO {
+            // Nothing came of it: what it used is as little known as where there is no head.
+            call.attempted(outcome, Ending::Silent);
+            call.end = End { status: 200, ..End::default() };
+        } else {
+            call.attempted(outcome, Ending::Answered);
+            call.ended(200, known);
+            call.cut = how != LEFT && !whole && !told;
         }
     }
 
@@ -296,10 +331,11 @@ impl Visit {
         let Some(call) = &mut self.call else {
             return String::new();
         };
-        let attempts = std::mem::take(&mut call.attempts);
+        let (silent, attempts) = (call.attempts.silent(), call.attempts.take());
         let mut end = std::mem::take(&mut call.end);
         end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
         let at = call.admission.as_ref().map(|admission| admission.at);
-        to_json(&Settlement { at, call: self.id.clone(), end, attempts, name, answered_by: None })
+        let (answered_by, cut) = (None, std::mem::take(&mut call.cut));
+        to_json(&Settlement { at, call: self.id.clone(), end, attempts, name, answered_by, silent, cut })
     }
 }

@@ -1,7 +1,7 @@
 // The front's waiting half: one visit from its request to its answer. What happens next is always
 // Rust's decision (visit.rs, call.rs); the numbers below are its answers.
 import {
-  answer, answerBody, answerHead, body, callModel, callObject, callProvider, drop, head, late, relayStream, runsModels,
+  answer, answerBody, answerHead, body, callModel, callObject, callProvider, drop, head, isClosed, late, relayStream, runsModels,
 } from "./glue.js";
 import { googleToken } from "./google.js";
 import { Publication, follow } from "./replay.js";
@@ -62,7 +62,8 @@ async function made(visit, env, context, publication) {
     try {
       response = await called(visit, env, streams);
     } catch (error) {
-      visit.failed(late(error), false);
+      const why = String(error?.message);
+      visit.failed(late(error), false, why, visit.doubts(why) && (await isClosed(visit.url())));
       continue;
     }
     const what = visit.head(response.status, answerHead(response));
@@ -75,7 +76,7 @@ async function made(visit, env, context, publication) {
     try {
       content = await answerBody(response, visit.timeout(), streams);
     } catch (error) {
-      visit.failed(late(error), true);
+      visit.failed(late(error), true, "", false);
       continue;
     }
     if (visit.whole(content)) return ended(visit, env, context, publication, visit.text() || content);

@@ -1,4 +1,5 @@
 // What Rust asks of the platform, each in one crossing. Nothing here decides anything.
+import { connect } from "cloudflare:sockets";
 
 // ---- requests and answers ----
 
@@ -128,6 +129,26 @@ async function headInTime(ms, streams, call) {
     return await call(abort.signal);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+// How long opening a connection is tried.
+const CONNECT_MS = 1_000;
+
+// Whether no connection can be opened to the server of an address.
+export async function isClosed(address) {
+  const { hostname, port, protocol } = new URL(address);
+  const secure = protocol === "https:";
+  const server = { hostname, port: Number(port) || (secure ? 443 : 80) };
+  try {
+    const socket = connect(server, { secureTransport: secure ? "on" : "off" });
+    // Who closes it does not matter.
+    socket.closed.catch(() => {});
+    await inTime(socket.opened, CONNECT_MS);
+    socket.close().catch(() => {});
+    return false;
+  } catch (error) {
+    return !late(error);
   }
 }
 

@@ -199,9 +199,11 @@ impl Visit {
         }
     }
 
-    /// The request's body.
+    /// The request's body, which goes out now.
     pub fn outgoing_body(&mut self) -> Vec<u8> {
-        let outgoing = self.call.as_mut().and_then(|call| call.outgoing.as_mut());
+        let Some(call) = &mut self.call else { return Vec::new() };
+        call.sends();
+        let outgoing = call.outgoing.as_mut();
         outgoing.map(|outgoing| std::mem::take(&mut outgoing.body)).unwrap_or_default()
     }
 

@@ -1,7 +1,7 @@
 // A native call's waiting half: admitted, passed on to its provider with its body as it comes, and its answer passed back. What
 // happens next is decided in through.rs.
 import { admitted, secrets, settle, speak } from "./front.js";
-import { CUT, LEFT, WHOLE, answer, callObject, callProvider, drop, late, relayStream, watchdog } from "./glue.js";
+import { CUT, LEFT, WHOLE, answer, callObject, callProvider, drop, isClosed, late, relayStream, watchdog } from "./glue.js";
 import { googleToken } from "./google.js";
 
 // The client's headers that go on to a provider; how long the body is goes with it.
@@ -53,9 +53,10 @@ async function send(through, request) {
   }
   try {
     const [url, headers, method] = [through.url(), through.outgoing_headers(), through.method()];
+    through.sends();
     return await callProvider(url, headers, request.body, through.timeout(), true, method);
   } catch (error) {
-    through.failed(late(error));
+    through.failed(late(error), through.doubts(String(error?.message)) && (await isClosed(through.url())));
     return null;
   }
 }

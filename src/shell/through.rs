@@ -6,6 +6,7 @@
 use super::object::to_json;
 use super::visit::{Answer, Visit};
 use crate::answer::{self, Told, Verdict};
+use crate::attempt::{self, Attempts, Ending};
 use crate::bound::Shape;
 use crate::catalog::Auth;
 use crate::dialect::Dialect;
@@ -55,7 +56,9 @@ pub struct Through {
     /// The length that the answer is said to have.
     length: Option<u64>,
     passage: Option<Passage>,
-    attempts: Vec<(String, Outcome)>,
+    attempts: Attempts,
+    /// The answer broke off before its usage was told.
+    cut: bool,
     answered_by: Option<AnsweredBy>,
     end: End,
 }
@@ -78,7 +81,8 @@ impl Visit {
             silence: Millis::ZERO,
             length: None,
             passage: None,
-            attempts: Vec::new(),
+            attempts: Attempts::default(),
+            cut: false,
             answered_by: None,
             end: End::default(),
         }
@@ -115,12 +119,20 @@ impl Through {
         self.end = End { status: refusal.status, ..End::default() };
     }
 
-    fn attempted(&mut self, outcome: Outcome) {
-        self.attempts.extend(self.hop().map(|hop| (hop.target.clone(), outcome)));
+    /// Whether the provider is asked for work: what is only looked at or deleted is none.
+    fn works(&self) -> bool {
+        !matches!(self.native.method.as_str(), "GET" | "HEAD" | "DELETE")
     }
 
-    fn target_failed(&mut self, outcome: Outcome, refusal: &Refusal) {
-        self.attempted(outcome);
+    fn attempted(&mut self, outcome: Outcome, ending: Ending) {
+        let ending = if ending == Ending::Silent && !self.works() { Ending::NeverBegan } else { ending };
+        if let Some(target) = self.hop().map(|hop| hop.target.clone()) {
+            self.attempts.end(&target, outcome, ending);
+        }
+    }
+
+    fn target_failed(&mut self, outcome: Outcome, ending: Ending, refusal: &Refusal) {
+        self.attempted(outcome, ending);
         self.give_up(refusal);
     }
 
@@ -264,12 +276,19 @@ impl Through {
     /// Google gave no token to call it with.
     pub fn no_token(&mut self, why: &str) {
         worker::console_error!("Google gave no token: {why}");
-        self.target_failed(Outcome::Failed, &Refusal::provider_credentials(401));
+        self.target_failed(Outcome::Failed, Ending::NotSent, &Refusal::provider_credentials(401));
     }
 
     /// The request's method.
     pub fn method(&self) -> String {
         self.native.method.clone()
+    }
+
+    /// The request goes out now.
+    pub fn sends(&mut self) {
+        if let Some(target) = self.hop().map(|hop| hop.target.clone()).filter(|_| self.works()) {
+            self.attempts.send(&target);
+        }
     }
 
     /// Where the request goes.
@@ -309,22 +328,30 @@ impl Through {
         self.hop().and_then(|hop| u32::try_from(hop.timeout.get()).ok()).unwrap_or(u32::MAX)
     }
 
-    /// There is no answer: its time ran out (`late`), or there was no connection.
-    pub fn failed(&mut self, late: bool) {
+    /// Whether the error `why` of the request leaves open if there was a connection, so that one is to be tried.
+    pub fn doubts(&self, why: &str) -> bool {
+        attempt::is_doubtful(why, &self.url())
+    }
+
+    /// There is no answer: its time ran out (`late`), or the connection broke; `closed`: none can be opened.
+    pub fn failed(&mut self, late: bool, closed: bool) {
         let failure = if late { Failure::Slow } else { Failure::Unreachable };
-        self.target_failed(Outcome::Failed, &Refusal::no_answer(failure));
+        let ending = if closed { Ending::NotSent } else { Ending::Silent };
+        self.target_failed(Outcome::Failed, ending, &Refusal::no_answer(failure));
     }
 
     /// Something went wrong that should not: the call is over.
     pub fn crashed(&mut self, why: &str) {
         worker::console_error!("a native call ended in an error of the gateway: {why}");
+        self.attempts.give_up();
         self.give_up(&Refusal::crashed());
     }
 
     /// Takes the head of the provider's answer, its headers as `through.js` names them: whether it is passed on.
     pub fn head(&mut self, status: u16, lines: &str) -> bool {
         if self.quotes(lines) {
-            self.target_failed(Outcome::Failed, &Refusal::provider_credentials(status));
+            let ending = if (200..300).contains(&status) { Ending::Silent } else { Ending::of_status(status) };
+            self.target_failed(Outcome::Failed, ending, &Refusal::provider_credentials(status));
             return false;
         }
         match answer::judge(status, lines, false) {
@@ -334,7 +361,7 @@ impl Through {
                 true
             }
             Verdict::Failed(outcome, refusal) => {
-                self.target_failed(outcome, &refusal);
+                self.target_failed(outcome, Ending::of_status(status), &refusal);
                 false
             }
             // Only asked for streams does it find one.
@@ -361,8 +388,10 @@ impl Through {
 
     /// The answer has ended: 0 by itself, 1 cut by the provider, 2 the client left.
     pub fn passed(&mut self, how: u8) {
-        self.attempted(if how == 1 { Outcome::Failed } else { Outcome::Answered });
+        self.attempted(if how == 1 { Outcome::Failed } else { Outcome::Answered }, Ending::Answered);
         self.ended();
+        let told = self.passage.as_ref().is_some_and(|passage| passage.passing().meter.usage().is_some());
+        self.cut = how != 0 && !told && !self.end.failed() && self.works();
     }
 
     /// What the tenant's object is to hear of the call, `ms` after this was last asked; empty where it need not yet.
@@ -379,10 +408,11 @@ impl Through {
 
     /// How the call ended, for the tenant's object.
     pub fn settlement(&mut self) -> String {
-        let attempts = std::mem::take(&mut self.attempts);
+        let (silent, attempts) = (self.attempts.silent(), self.attempts.take());
         let mut end = std::mem::take(&mut self.end);
         end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
         let (at, answered_by) = (self.admission.as_ref().map(|admission| admission.at), self.answered_by.take());
-        to_json(&Settlement { at, call: self.visit.id.clone(), end, attempts, name: None, answered_by })
+        let (call, cut) = (self.visit.id.clone(), std::mem::take(&mut self.cut));
+        to_json(&Settlement { at, call, end, attempts, name: None, answered_by, silent, cut })
     }
 }

@@ -4,7 +4,6 @@ use super::Tenant;
 use crate::bound::InputBound;
 use crate::limits::{Caller, Load};
 use crate::price::{Bill, Kinds, Prices};
-use crate::route;
 use crate::rows::{CallRow, Change};
 use crate::units::{Millis, NanoUsd, Tokens};
 use crate::wire::{Amend, Amended};
@@ -50,21 +49,13 @@ impl Tenant {
 
     /// What the call's tokens cost now that its target is known, and what its input is now known to be.
     fn reckoned(&self, row: &CallRow, amend: &Amend) -> (Prices, InputBound) {
-        let targets = self.config.catalog.models.get(&row.model).map(|model| model.targets.as_slice());
-        let answers = |target: &&crate::catalog::Target| target.name() == amend.target;
-        let target = targets.unwrap_or_default().iter().find(answers);
-        let (at, unknown) = (row.at.millis(), self.policy(&row.key).unknown_price);
-        let price = target.and_then(|target| route::price(&self.config.catalog, target, at, unknown));
-        let kinds = Kinds { audio_input: true, audio_output: true, cache_hour: true };
         let said = amend.usage.map(|Bill { input, .. }| input).filter(|input| *input > Tokens::ZERO);
         let ceiling = said.unwrap_or(row.held.input);
         // What the policy makes of an unknown price may have been edited since: free is not known to be free.
-        let price = price.filter(|(_, source)| !source.is_empty());
+        let price = self.price_of(row, &amend.target).filter(|(_, source)| !source.is_empty());
         let prices = Prices(price.map(|(price, _)| price).into_iter().collect());
-        // What is held for something without a bound is held to the end: such a call is not reckoned anew.
-        let reserve = row.held.cost.minus(prices.worst(ceiling, row.held.output, kinds));
-        let reserve = if row.special { reserve } else { NanoUsd::ZERO };
-        (prices, InputBound { estimate: row.held.likely_input, ceiling, kinds, reserve })
+        let reserve = self.reserve(row, ceiling, &prices);
+        (prices, InputBound { estimate: row.held.likely_input, ceiling, kinds: Kinds::ALL, reserve })
     }
 
     /// What `row`'s call is to hold from now on, whatever the limits say.

@@ -13,12 +13,12 @@ use crate::passthrough;
 use crate::policy::UnknownPrice;
 use crate::price::Price;
 use crate::route;
-use crate::rows::{CallRow, Change, End, State};
+use crate::rows::{CallRow, Change, State};
 use crate::units::{Millis, NanoUsd, Tokens};
-use crate::wire::{Admission, AnsweredBy, Ask, Denial, Hop, Reply, Settlement, Through};
+use crate::wire::{Admission, Ask, Denial, Hop, Reply, Through};
 
 /// What such calls are called in rows, in place of an endpoint.
-const ENDPOINT: &str = "passthrough";
+pub(super) const ENDPOINT: &str = "passthrough";
 
 impl Tenant {
     /// Answers a native call that asks.
@@ -136,21 +136,5 @@ impl Tenant {
             lease: policy.lease,
             gauges,
         }
-    }
-
-    /// The end that a settlement tells of, as of `now`. A native call is billed by the price of the model that answered it, where
-    /// it has one, and by what its path costs each time.
-    pub(super) fn end_of(&self, now: Millis, settlement: &Settlement) -> End {
-        let end = End { at: now, ..settlement.end.clone() };
-        let Some(AnsweredBy { provider, model, request }) = &settlement.answered_by else {
-            return end;
-        };
-        let at = settlement.at.map_or(now, |at| at.millis());
-        let Some((price, priced_by)) = self.config.catalog.model_price(provider, model, at) else {
-            return end;
-        };
-        let request = if *request > NanoUsd::ZERO { *request } else { price.request };
-        let cost = Price { request, ..price }.cost(end.bill);
-        End { cost, priced_by, ..end }
     }
 }

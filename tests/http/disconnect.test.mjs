@@ -91,7 +91,9 @@ test('a client that leaves before its stream has begun stops it all the same, an
   await assert.rejects(asked, { name: 'AbortError' });
   const call = await stopped(id);
   const row = await world.settled(id);
-  assert.ok(call.chunks < 400 && row.output <= call.chunks, `${row.output} <= ${call.chunks}`);
+  assert.ok(call.chunks < 400, 'it was stopped long before its end');
+  // What such calls mostly use is not known yet: it may be all that was held.
+  assert.deepEqual([row.truth, row.output, row.status], ['estimated', row.held_output, 200]);
   await released(tenant, row);
 });
 
@@ -166,7 +168,8 @@ test('where a provider cuts its stream the client gets what came and an error ev
     const got = list.filter(({ data }) => data.choices?.[0]?.delta?.content).length;
     if (model !== 'cut-at-once') assert.equal(got, 4, 'what came in time is passed on');
     const row = await world.settled(response);
-    assert.deepEqual([row.output, row.truth, row.status], [got, 'counted', 200], model);
+    // Of which nothing came may have used all that was held.
+    assert.deepEqual([row.output, row.truth, row.status], [got || row.held_output, 'estimated', 200], model);
     await released(tenant, row);
   }
 });
@@ -178,7 +181,7 @@ test('an error inside a provider\'s stream goes to the client as it is and ends 
   assert.equal(list.at(-1).data.error.type, 'server_error');
   assert.ok(list.every(({ data }) => data !== '[DONE]'));
   const row = await world.settled(response);
-  assert.deepEqual([row.output, row.truth], [4, 'counted']);
+  assert.deepEqual([row.output, row.truth], [4, 'estimated']);
   await released(tenant, row);
 });
 

@@ -309,7 +309,7 @@ test('the head of an answer tells what a client needs of it, and nothing else', 
   assert.equal((await world.settled(head)).status, 206);
 });
 
-test('a provider\'s refusal is its own, its failure is told in ours, and neither is billed', TIMEOUT, async () => {
+test('a provider\'s refusal is its own, its failure is told in ours, and neither is billed; its silence is', TIMEOUT, async () => {
   const tenant = await world.tenant({ ...ALL, limits: BUDGET });
   for (const [status, told, code] of [
     [400, 400], [404, 404], [409, 409], [422, 422], [401, 502, 'upstream_credentials'], [403, 502, 'upstream_credentials'], [402, 502, 'upstream_error'],
@@ -325,7 +325,12 @@ test('a provider\'s refusal is its own, its failure is told in ours, and neither
   }
   const slow = await tenant.post('/providers/n/hang', '{}');
   await refusal(slow, 504, { code: 'upstream_timeout' });
-  assert.equal((await world.settled(slow)).cost, 0);
+  const silent = await world.settled(slow);
+  assert.deepEqual([silent.truth, silent.cost], ['estimated', silent.held_cost]);
+  assert.ok(silent.cost > 0);
+  const looked = await call(tenant, 'GET', '/providers/n/hang');
+  assert.equal(looked.status, 504);
+  assert.equal((await world.settled(looked)).cost, 0, 'who only looks asks for no work');
   assert.equal((await tenant.limit('at-once')).held, 0);
 });
 
@@ -333,7 +338,8 @@ test('an answer that is cut breaks off, a client that leaves stops it, and both 
   const tenant = await world.tenant({ ...ALL, limits: BUDGET });
   const cut = await tenant.post('/providers/n/cut', '{}');
   await assert.rejects(cut.arrayBuffer());
-  assert.deepEqual([(await world.settled(cut)).truth, (await world.settled(cut)).cost], ['counted', 0]);
+  const broken = await world.settled(cut);
+  assert.deepEqual([broken.truth, broken.cost], ['estimated', broken.held_cost]);
 
   const leaving = new AbortController();
   const left = await tenant.post('/providers/n/endless', '{}', { signal: leaving.signal });

@@ -155,8 +155,14 @@ impl World {
     }
 
     pub(crate) fn end(&mut self, call: &str, at: Option<CallKey>, end: End) {
+        self.end_with(call, at, end, Vec::new(), false);
+    }
+
+    /// Ends a call some of whose targets fell silent, or whose answer was cut.
+    pub(crate) fn end_with(&mut self, call: &str, at: Option<CallKey>, end: End, silent: Vec<String>, cut: bool) {
         let name = self.rows.names.names.values().find(|row| row.call == call).map(|row| row.name.clone());
-        let settlement = Settlement { at, call: call.to_owned(), end, attempts: Vec::new(), name, answered_by: None };
+        let settlement =
+            Settlement { at, call: call.to_owned(), end, attempts: Vec::new(), name, answered_by: None, silent, cut };
         if let Err(needed) = self.tenant.settle(self.now, &settlement) {
             self.write();
             let row = self.rows.calls.get(&needed.0).cloned();
