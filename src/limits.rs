@@ -2,7 +2,8 @@
 //!
 //! A call is checked against every limit that covers it, and only then counted in all of them.
 //! Requests count when they are admitted; tokens and money are held first and settled later;
-//! concurrency is nothing but holds.
+//! concurrency is nothing but holds. [`Limits`] has which limits there are and lets them be changed, `restore` counts what rows
+//! tell of.
 
 use crate::bound::InputBound;
 use crate::key::KeyId;
@@ -10,13 +11,14 @@ use crate::policy::{Limit, What};
 use crate::price::Prices;
 use crate::rows::DebtKey;
 use crate::units::{Amount, Millis, NanoUsd, Tokens};
-use crate::window::Window;
-use rule::Rule;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
+mod restore;
 mod rule;
+mod set;
+
+pub use set::Limits;
 
 /// What a call uses, or may use at most; what is likely is what rolling windows hold of a call under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,12 +53,6 @@ impl Load {
             What::Cost => self.cost.get(),
         })
     }
-}
-
-/// Every limit of one tenant, with its counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    rules: Vec<Rule>,
 }
 
 /// Who calls what: what decides which limits cover a call.
@@ -140,26 +136,15 @@ pub struct Block {
 }
 
 impl Limits {
-    /// The limits of the tenant's policy and of each key's, with nothing counted.
-    pub fn new<'a>(tenant: &[Limit], keys: impl Iterator<Item = (&'a KeyId, &'a [Limit])>) -> Self {
-        let rule = |owner: Option<&KeyId>, limit: &Limit| Rule {
-            limit: limit.clone(),
-            owner: owner.cloned(),
-            tallies: BTreeMap::new(),
-        };
-        let own = keys.flat_map(|(key, limits)| limits.iter().map(move |limit| rule(Some(key), limit)));
-        Self { rules: tenant.iter().map(|limit| rule(None, limit)).chain(own).collect() }
-    }
-
     /// Whether a limit on tokens or money covers such a call, so that its output must be bounded.
     pub fn bound_output(&self, caller: Caller<'_>) -> bool {
         let bounds = |what| matches!(what, What::Tokens | What::OutputTokens | What::Cost);
-        self.rules.iter().any(|rule| bounds(rule.limit.what) && rule.covers(caller))
+        self.any(caller, |limit| bounds(limit.what))
     }
 
     /// Whether a limit on money covers such a call.
     pub fn bound_cost(&self, caller: Caller<'_>) -> bool {
-        self.rules.iter().any(|rule| rule.limit.what == What::Cost && rule.covers(caller))
+        self.any(caller, |limit| limit.what == What::Cost)
     }
 
     /// The most output that every limit has left for a call of this `input`, for all its answers
@@ -173,14 +158,12 @@ impl Limits {
         prices: &Prices,
         rolling: bool,
     ) -> Option<Tokens> {
-        let bounds = |rule: &&mut Rule| rule.covers(caller) && (rolling || rule.limit.window.span().is_none());
-        self.rules
-            .iter_mut()
-            .filter(bounds)
+        self.covering_rules(caller)
+            .filter(|rule| rolling || rule.limit.window.span().is_none())
             .filter_map(|rule| {
                 let calendar = rule.limit.window.span().is_none();
                 let input_tokens = if calendar { input.ceiling } else { input.estimate };
-                let room = rule.standing(now, caller.key).remaining();
+                let room = rule.standing(now).remaining();
                 output_within(rule.limit.what, room, input_tokens, input, prices)
             })
             .min()
@@ -188,28 +171,22 @@ impl Limits {
 
     /// The limits that `load` does not fit; changes nothing.
     pub fn blocks(&mut self, now: Millis, caller: Caller<'_>, load: &Load, first_lease: Option<Millis>) -> Vec<Block> {
-        let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller));
-        rules.filter_map(|rule| rule.block(now, caller.key, load, first_lease)).collect()
+        self.covering_rules(caller).filter_map(|rule| rule.block(now, load, first_lease)).collect()
     }
 
     /// Counts a call that was admitted at `at`: what is certain at once, the rest as held.
     pub fn reserve(&mut self, at: Millis, now: Millis, caller: Caller<'_>, load: &Load) {
-        for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
-            let (what, amount) = (rule.limit.what, load.amount(&rule.limit));
-            let tally = rule.tally(now, caller.key);
-            match what {
-                What::Requests => tally.correct(at, Amount::ZERO, amount),
-                _ => tally.hold(at, amount),
-            }
+        for rule in self.covering_rules(caller) {
+            rule.reserve(at, now, load);
         }
     }
 
     /// Holds `after` in place of `before` for a call that was admitted at `at` and is still under way.
     pub fn amend(&mut self, at: Millis, now: Millis, caller: Caller<'_>, before: &Load, after: &Load) {
-        for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
+        for rule in self.covering_rules(caller) {
             let (before, after) = (before.amount(&rule.limit), after.amount(&rule.limit));
             if rule.limit.what != What::Requests {
-                rule.tally(now, caller.key).amend(at, before, after);
+                rule.tally(now).amend(at, before, after);
             }
         }
     }
@@ -226,13 +203,13 @@ impl Limits {
         input: InputBound,
         prices: &Prices,
     ) -> Option<Tokens> {
-        let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller) && rule.limit.window.span().is_none());
-        rules
+        self.covering_rules(caller)
+            .filter(|rule| rule.limit.window.span().is_none())
             .filter_map(|rule| {
                 let own = held.amount(&rule.limit);
-                let standing = rule.standing(now, caller.key);
+                let standing = rule.standing(now);
                 let over = standing.settled.plus(standing.held).minus(standing.max);
-                if over == Amount::ZERO || !rule.tally(now, caller.key).covers_hold(at) {
+                if over == Amount::ZERO || !rule.tally(now).covers_hold(at) {
                     return None;
                 }
                 output_within(rule.limit.what, own.minus(over), held.input, input, prices)
@@ -251,9 +228,9 @@ impl Limits {
         used: &Load,
     ) -> Vec<(DebtKey, Amount)> {
         let mut debts = Vec::new();
-        for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
+        for rule in self.covering_rules(caller) {
             let (what, held, used) = (rule.limit.what, held.amount(&rule.limit), used.amount(&rule.limit));
-            let tally = rule.tally(now, caller.key);
+            let tally = rule.tally(now);
             match what {
                 What::Requests => {}
                 What::Concurrency => tally.post(at, held, Amount::ZERO),
@@ -261,6 +238,7 @@ impl Limits {
             }
             debts.extend(rule.owe(at, now, caller.key, used.minus(held)));
         }
+        self.note_debts(&debts);
         debts
     }
 
@@ -274,56 +252,25 @@ impl Limits {
         after: &Load,
     ) -> Vec<(DebtKey, Amount)> {
         let mut debts = Vec::new();
-        for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller)) {
+        for rule in self.covering_rules(caller) {
             let (before, after) = (before.amount(&rule.limit), after.amount(&rule.limit));
             if !matches!(rule.limit.what, What::Requests | What::Concurrency) {
-                rule.tally(now, caller.key).correct(at, before, after);
+                rule.tally(now).correct(at, before, after);
                 debts.extend(rule.owe(at, now, caller.key, after.minus(before)));
             }
         }
+        self.note_debts(&debts);
         debts
-    }
-
-    /// Takes up a debt that was read back.
-    pub fn restore_debt(&mut self, now: Millis, debt: &DebtKey, amount: Amount) {
-        let key = KeyId::parse(&debt.key);
-        for rule in &mut self.rules {
-            let slot = rule.slot_of(key.as_ref());
-            if rule.name() == debt.limit && rule.repays() && slot == key {
-                rule.tally_in(slot, now).owe(debt.start, amount);
-            }
-        }
-    }
-
-    /// Counts what is known of ended calls when memory is rebuilt: `calls` of them, admitted at `at`.
-    pub fn restore(
-        &mut self,
-        at: Millis,
-        now: Millis,
-        caller: Caller<'_>,
-        calls: u64,
-        used: &Load,
-        only: impl Fn(Window) -> bool,
-    ) {
-        for rule in self.rules.iter_mut().filter(|rule| rule.covers(caller) && only(rule.limit.window)) {
-            let amount = match rule.limit.what {
-                What::Requests => Amount::new(calls),
-                _ => used.amount(&rule.limit),
-            };
-            rule.tally(now, caller.key).correct(at, Amount::ZERO, amount);
-        }
     }
 
     /// Every limit that applies to `key`, as it stands.
     pub fn standings(&mut self, now: Millis, key: &KeyId) -> Vec<Standing<'_>> {
-        let mine = |rule: &&mut Rule| rule.owner.as_ref().is_none_or(|owner| owner == key);
-        self.rules.iter_mut().filter(mine).map(|rule| rule.standing(now, key)).collect()
+        self.rules(key).map(|rule| rule.standing(now)).collect()
     }
 
     /// Every limit that covers such a call, as it stands.
     pub fn covering(&mut self, now: Millis, caller: Caller<'_>) -> Vec<Standing<'_>> {
-        let rules = self.rules.iter_mut().filter(|rule| rule.covers(caller));
-        rules.map(|rule| rule.standing(now, caller.key)).collect()
+        self.covering_rules(caller).map(|rule| rule.standing(now)).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::units::{Amount, CEILING, Millis, NanoUsd, Tokens};
 use crate::window::{Period, Window, parse_seconds};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::rc::Rc;
 
 mod increase;
 
@@ -21,7 +22,7 @@ const LEASE_DEFAULT: Millis = Millis::from_secs(600);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// All of them hold at once.
-    pub limits: Vec<Limit>,
+    pub limits: Vec<Rc<Limit>>,
     /// The models it may call; a call's model must match one.
     pub models: Vec<Pattern>,
     /// What to do where a call asks for more output than is left.
@@ -230,7 +231,7 @@ impl Policy {
     /// The document that [`Policy::read`] reads as this policy, with every default written out.
     pub fn document(&self) -> Value {
         let mut document = json!({
-            "limits": self.limits.iter().map(Limit::document).collect::<Vec<_>>(),
+            "limits": self.limits.iter().map(|limit| limit.document()).collect::<Vec<_>>(),
             "models": pattern_document(&self.models),
             "on_shortfall": if self.on_shortfall == Shortfall::Fit { "fit" } else { "reject" },
             "on_disconnect": self.on_disconnect,
@@ -257,6 +258,12 @@ impl Limit {
         self.models.iter().any(|pattern| pattern.matches(model))
     }
 
+    /// Whether both count the same calls in the same way, however much they allow.
+    pub fn counts_as(&self, other: &Self) -> bool {
+        let counts = |limit: &Self| (limit.what, limit.per, limit.window);
+        counts(self) == counts(other) && self.models == other.models
+    }
+
     /// The document that this limit is read from.
     pub fn document(&self) -> Value {
         let mut document = Map::new();
@@ -279,8 +286,8 @@ fn pattern_document(models: &[Pattern]) -> Value {
     models.iter().map(|pattern| Value::from(pattern.as_str())).collect()
 }
 
-fn read_limits(list: &Field<'_>, owner: Per) -> Result<Vec<Limit>, Invalid> {
-    let mut limits: Vec<Limit> = Vec::new();
+fn read_limits(list: &Field<'_>, owner: Per) -> Result<Vec<Rc<Limit>>, Invalid> {
+    let mut limits: Vec<Rc<Limit>> = Vec::new();
     for field in list.list(LIMITS_MAX)? {
         let limit = read_limit(&field, owner)?;
         if limits.iter().any(|other| other.name == limit.name) {
@@ -288,7 +295,7 @@ fn read_limits(list: &Field<'_>, owner: Per) -> Result<Vec<Limit>, Invalid> {
                 field.invalid(format!("is the second limit named {:?}; give each its own \"name\"", limit.name))
             );
         }
-        limits.push(limit);
+        limits.push(Rc::new(limit));
     }
     Ok(limits)
 }

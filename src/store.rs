@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod named;
+mod past;
 
 pub use named::{ANSWERS_READ, NAME_READ, NamedRead, OLDEST_NAME_READ};
+pub use past::{CALLS_PAST_PAGE, CALLS_PAST_READ, PastRead, USAGE_OF_KEY_READ};
 
 /// The tables, by version: each is run once, in order.
 pub const MIGRATIONS: [&str; 3] = [
@@ -61,8 +63,8 @@ const KEYS_WRITE: &str = "INSERT INTO keys SELECT value->>0, value->>1 FROM json
 
 /// All facts: name and value.
 pub const FACTS_READ: &str = "SELECT name, value FROM facts";
-/// All keys: id and record.
-pub const KEYS_READ: &str = "SELECT id, record FROM keys";
+/// A page of the keys behind an id: id and record. There is a page after each that is not empty.
+pub const KEYS_READ: &str = "SELECT id, record FROM keys WHERE id > ? ORDER BY id LIMIT 500";
 /// The last place in the ledger.
 pub const LAST_READ: &str = "SELECT max(at) FROM calls";
 /// A page of the ledger from a place on, oldest first.

@@ -22,12 +22,16 @@ use crate::wire::{Admission, Ask, Denial, Hop};
 use std::collections::BTreeMap;
 
 mod amend;
+mod edit;
 mod named;
+mod past;
 mod restore;
 mod settle;
 mod through;
 
-pub use restore::{Stored, first_call_needed, open_periods};
+pub use edit::Edit;
+pub use past::{CallsRead, Past, PastCalls, Reads, UsageRead};
+pub use restore::{Stored, open_periods, reads};
 
 /// What a tenant is, apart from what it has used.
 #[derive(Clone, Debug)]
@@ -181,6 +185,11 @@ impl Tenant {
     /// When [`Tenant::expire`] or [`Tenant::flush`] has something to do; `None`: no call is open, no answer kept.
     pub fn next_alarm(&self) -> Option<Millis> {
         [self.ledger.first_lease(), self.names.first_too_old()].into_iter().flatten().min()
+    }
+
+    /// The place before which usage rows hold every call.
+    pub fn flushed(&self) -> CallKey {
+        self.ledger.flushed()
     }
 
     /// The changes since they were last taken, in the order in which they are to be written.

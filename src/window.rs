@@ -62,7 +62,12 @@ impl Window {
 
     /// How far back the window reaches, where that is fixed: its span and the width of a cell.
     pub fn reach(self) -> Option<Millis> {
-        self.span().map(|span| span.plus(Millis::new(cell_width(span))))
+        Some(self.span()?.plus(self.cell()?))
+    }
+
+    /// The width of its cells: calls of one cell are counted as of its end.
+    pub fn cell(self) -> Option<Millis> {
+        self.span().map(|span| Millis::new(cell_width(span)))
     }
 
     /// How long the window is, where that is fixed.
@@ -234,6 +239,28 @@ impl Tally {
             }
             Counted::Moment => {}
         }
+    }
+
+    /// Lets `max` be what a calendar window repays of a debt at most, and forgets all debts where they are another's.
+    pub fn repay(&mut self, max: Amount, forget: bool) {
+        if let Counted::Calendar { period, start, sum, owed } = &mut self.counted {
+            let before = owed.due(*period, *start);
+            owed.max = max;
+            if forget {
+                owed.debts.clear();
+            }
+            *sum = sum.saturating_sub(before).saturating_add(owed.due(*period, *start)).min(CEILING);
+        }
+    }
+
+    /// Whether it is as one that has counted nothing, as of the last [`Tally::advance`].
+    pub fn is_new(&self) -> bool {
+        let nothing = match &self.counted {
+            Counted::Rolling { cells, .. } => cells.is_empty(),
+            Counted::Calendar { sum, owed, .. } => *sum == 0 && owed.debts.is_empty(),
+            Counted::Moment => true,
+        };
+        nothing && self.held == Amount::ZERO
     }
 
     /// Takes up a debt of `amount` that the window from `start` on repays.

@@ -22,17 +22,15 @@ use tollgate::limits::{Block, Cause};
 use tollgate::policy::{Per, Policy};
 use tollgate::refusal::Refusal;
 use tollgate::rows::CallKey;
-use tollgate::tenant::Tenant;
+use tollgate::tenant::Edit;
 use tollgate::units::Millis;
 use tollgate::wire::Denial;
 
-/// What an administrator's call does: the object starts anew from its rows, under another policy.
+/// What an administrator's call does: another policy is in force.
 fn edit(world: &mut World, policy: &Value) {
     world.expire();
-    let mut config = world.tenant.config().clone();
-    config.policy = Policy::read(&Field::root("policy", policy), Per::Tenant).unwrap();
-    let stored = world.rows.read(&config, world.now);
-    world.tenant = Tenant::restore(world.now, config, stored);
+    let policy = Policy::read(&Field::root("policy", policy), Per::Tenant).unwrap();
+    world.change(Edit { tenant: Some((true, policy)), ..Edit::default() });
 }
 
 /// The instant `seconds` after the beginning, as policies write it.

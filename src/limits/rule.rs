@@ -1,40 +1,63 @@
-//! One limit with its counts, one for each key where it counts each by itself.
+//! One limit with its counts: the tenant's, or one key's.
 
-use super::{Block, Caller, Cause, Load, Standing};
+use super::{Block, Cause, Load, Standing};
 use crate::key::KeyId;
-use crate::policy::{Limit, Per, What};
+use crate::policy::{Limit, What};
 use crate::rows::DebtKey;
 use crate::units::{Amount, Millis};
 use crate::window::{Period, Tally, Window};
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A limit and what it has counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
-    pub(super) limit: Limit,
-    /// The one key whose policy holds the limit; `None`: the tenant's policy does.
-    pub(super) owner: Option<KeyId>,
-    /// One for each key where the limit is per key, else one under `None`.
-    pub(super) tallies: BTreeMap<Option<KeyId>, Tally>,
+    pub(super) limit: Rc<Limit>,
+    /// Where the limit stands, and whose calls are counted.
+    pub(super) whose: Whose,
+    /// `None`: nothing was counted yet.
+    pub(super) tally: Option<Tally>,
+    /// The edit that made it: until that is over, it counts what rows tell of.
+    pub(super) counts_since: u64,
+    /// The edit that named it: until that is over, it takes up the debts of that name.
+    pub(super) named_since: u64,
+}
+
+/// Where a limit stands, and whose calls are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// In the tenant's policy: all calls together.
+    Tenant,
+    /// In the tenant's policy: those of one key.
+    Each,
+    /// In one key's policy: its own.
+    Own,
 }
 
 impl Rule {
-    pub(super) fn covers(&self, caller: Caller<'_>) -> bool {
-        self.owner.as_ref().is_none_or(|owner| owner == caller.key) && self.limit.covers(caller.model)
+    /// A limit that has counted nothing, made by the edit `since`.
+    pub(super) fn new(limit: &Rc<Limit>, whose: Whose, since: u64) -> Self {
+        Self { limit: Rc::clone(limit), whose, tally: None, counts_since: since, named_since: since }
     }
 
-    pub(super) fn slot(&self, key: &KeyId) -> Option<KeyId> {
-        self.slot_of(Some(key))
+    /// This limit's counts under another `limit` that counts the same.
+    pub(super) fn under(&self, limit: &Rc<Limit>, since: u64) -> Self {
+        let renamed = self.limit.name != limit.name;
+        let mut tally = self.tally.clone();
+        if let Some(tally) = &mut tally {
+            tally.repay(limit.max, renamed);
+        }
+        let named_since = if renamed { since } else { self.named_since };
+        Self { limit: Rc::clone(limit), whose: self.whose, tally, counts_since: self.counts_since, named_since }
     }
 
-    pub(super) fn slot_of(&self, key: Option<&KeyId>) -> Option<KeyId> {
-        key.filter(|_| self.limit.per == Per::Key && self.owner.is_none()).cloned()
-    }
-
-    /// The name that no other limit of the tenant and its keys has.
-    pub(super) fn name(&self) -> String {
-        let name = &self.limit.name;
-        self.owner.as_ref().map_or_else(|| name.clone(), |owner| format!("{}/{name}", owner.as_str()))
+    /// The limit's name and key in the rows of debts, where `key` is whose calls are counted.
+    pub(super) fn debtor(&self, key: &KeyId) -> (String, String) {
+        let (name, key) = (&self.limit.name, key.as_str());
+        match self.whose {
+            Whose::Tenant => (name.clone(), String::new()),
+            Whose::Each => (name.clone(), key.to_owned()),
+            Whose::Own => (format!("{key}/{name}"), String::new()),
+        }
     }
 
     /// Whether what goes beyond this limit is repaid: money is, as long as there is a next window.
@@ -49,8 +72,8 @@ impl Rule {
         if excess == Amount::ZERO || !self.repays() {
             return Vec::new();
         }
-        let (limit, slot, max) = (self.name(), self.slot(key), self.limit.max_at(now));
-        let tally = self.tally(now, key);
+        let ((limit, key), max) = (self.debtor(key), self.limit.max_at(now));
+        let tally = self.tally(now);
         let Some((this, next)) = tally.starts() else {
             return Vec::new();
         };
@@ -62,7 +85,6 @@ impl Rule {
             let here = excess.min(max.minus(counted));
             (here, excess.minus(here))
         };
-        let key = slot.map(|key| key.as_str().to_owned()).unwrap_or_default();
         let debts = [(this, here), (next, later)].into_iter().filter(|(_, amount)| *amount > Amount::ZERO);
         debts
             .map(|(start, amount)| {
@@ -72,21 +94,26 @@ impl Rule {
             .collect()
     }
 
-    pub(super) fn tally(&mut self, now: Millis, key: &KeyId) -> &mut Tally {
-        self.tally_in(self.slot(key), now)
-    }
-
-    /// The counts kept in `slot`, as of `now`.
-    pub(super) fn tally_in(&mut self, slot: Option<KeyId>, now: Millis) -> &mut Tally {
-        let tally = self.tallies.entry(slot).or_insert_with(|| Tally::new(self.limit.window, self.limit.max, now));
+    /// What is counted, as of `now`.
+    pub(super) fn tally(&mut self, now: Millis) -> &mut Tally {
+        let tally = self.tally.get_or_insert_with(|| Tally::new(self.limit.window, self.limit.max, now));
         tally.advance(now);
         tally
     }
 
-    pub(super) fn standing(&mut self, now: Millis, key: &KeyId) -> Standing<'_> {
-        let slot = self.slot(key);
-        let (limit, max) = (&self.limit, self.limit.max_at(now));
-        let Some(tally) = self.tallies.get_mut(&slot) else {
+    /// Counts a call that is admitted at `at`: what is certain at once, the rest as held.
+    pub(super) fn reserve(&mut self, at: Millis, now: Millis, load: &Load) {
+        let (what, amount) = (self.limit.what, load.amount(&self.limit));
+        let tally = self.tally(now);
+        match what {
+            What::Requests => tally.correct(at, Amount::ZERO, amount),
+            _ => tally.hold(at, amount),
+        }
+    }
+
+    pub(super) fn standing(&mut self, now: Millis) -> Standing<'_> {
+        let (limit, max) = (&*self.limit, self.limit.max_at(now));
+        let Some(tally) = &mut self.tally else {
             let resets_at = Tally::new(limit.window, limit.max, now).resets_at(now);
             let [settled, held, debt] = [Amount::ZERO; 3];
             return Standing { limit, max, settled, held, debt, resets_at };
@@ -96,15 +123,9 @@ impl Rule {
         Standing { limit, max, settled, held, debt, resets_at: tally.resets_at(now) }
     }
 
-    pub(super) fn block(
-        &mut self,
-        now: Millis,
-        key: &KeyId,
-        load: &Load,
-        first_lease: Option<Millis>,
-    ) -> Option<Block> {
+    pub(super) fn block(&mut self, now: Millis, load: &Load, first_lease: Option<Millis>) -> Option<Block> {
         let asked = load.amount(&self.limit);
-        let standing = self.standing(now, key);
+        let standing = self.standing(now);
         if asked == Amount::ZERO || asked <= standing.remaining() {
             return None;
         }
@@ -117,17 +138,17 @@ impl Rule {
         } else if settled.plus(asked) <= max {
             (Cause::Reserved, lease_wait)
         } else {
-            self.full(now, key, asked)
+            self.full(now, asked)
         };
-        let Limit { name, what, per, window, .. } = &self.limit;
+        let Limit { name, what, per, window, .. } = &*self.limit;
         let (name, what, per) = (name.clone(), what.name().to_owned(), per.name().to_owned());
         Some(Block { name, what, per, window: window.name(), max, settled, held, asked, cause, wait })
     }
 
     /// What is settled leaves no room for `asked`: until when, under the maximum that will be in force by then.
-    fn full(&self, now: Millis, key: &KeyId, asked: Amount) -> (Cause, Option<Millis>) {
+    fn full(&self, now: Millis, asked: Amount) -> (Cause, Option<Millis>) {
         let cause = if self.limit.window.span().is_some() { Cause::Rate } else { Cause::Exhausted };
-        let tally = self.tallies.get(&self.slot(key));
+        let tally = self.tally.as_ref();
         let frees_at = |max| tally.and_then(|tally| tally.frees_at(now, tally.settled().plus(asked).minus(max)));
         let wait = |at: Option<Millis>| at.map(|at| at.minus(now));
         let at = frees_at(self.limit.max_at(now));

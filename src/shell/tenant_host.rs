@@ -6,27 +6,17 @@
 
 use super::glue;
 use super::object::to_json;
-use crate::catalog::Catalog;
-use crate::fields::Field;
-use crate::key::{KeyId, SecretHash};
-use crate::policy::{Per, Policy};
-use crate::rows::{CallKey, CallRow, Sums, UsageKey};
+use crate::key::KeyId;
 use crate::store::{self, Statement};
-use crate::tenant::{self, Config, KeyRecord, Stored, Tenant};
+use crate::tenant::{self, KeyRecord, Tenant, UsageRead};
 use crate::units::Millis;
-use crate::wire::{
-    Amend, Amended, Ask, CatalogUpdate, Configure, Denial, KeyUpdate, Look, Metrics, Reply, Seen, Settlement,
-    TenantUpdate,
-};
+use crate::wire::{Amend, Amended, Ask, Denial, Look, Metrics, Reply, Seen, Settlement};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
+mod edit;
 mod named;
-
-const TENANT: &str = "tenant";
-const CATALOG: &str = "catalog";
-const REVISION: &str = "revision";
+mod rows;
 
 /// One tenant's memory and storage.
 #[wasm_bindgen]
@@ -34,6 +24,8 @@ pub struct TenantHost {
     storage: JsValue,
     tenant: Option<Tenant>,
     migrated: bool,
+    /// The revision of the tenant and its keys that is held: an older one changes nothing.
+    revision: u64,
     /// When the alarm goes off; `None`: none was set since the object started.
     armed: Option<Millis>,
     metrics: Metrics,
@@ -46,7 +38,7 @@ impl TenantHost {
     /// A host over the object's `storage`; nothing is read yet.
     #[wasm_bindgen(constructor)]
     pub fn new(storage: JsValue) -> Self {
-        Self { storage, tenant: None, migrated: false, armed: None, metrics: Metrics::default() }
+        Self { storage, tenant: None, migrated: false, revision: 0, armed: None, metrics: Metrics::default() }
     }
 
     /// Settles what has ended (`ends`, one [`Settlement`] a line) and admits the call that asks (`ask`,
@@ -134,37 +126,16 @@ impl TenantHost {
         Ok(())
     }
 
-    /// Takes up what an administrator changed, and starts anew from the rows.
-    ///
-    /// # Errors
-    /// The message is not understood, or the rows cannot be written: nothing was changed.
-    pub fn configure(&mut self, now: f64, text: &str) -> Answer<()> {
-        let now = millis(now);
-        let mut change: Configure = read_json(text)?;
-        check(&change)?;
-        if let Some(mut tenant) = self.tenant(now)? {
-            self.write_changes(&mut tenant)?;
-        }
-        self.drop_outdated(&mut change)?;
-        let mut statements: Vec<Statement> = Vec::new();
-        statements.extend(change.tenant.as_ref().map(|update| store::write_fact(TENANT, &to_json(update))));
-        statements.extend(change.catalog.as_ref().map(|update| store::write_fact(CATALOG, &to_json(update))));
-        statements.extend(change.keys.iter().map(|key| store::write_key(key.id.as_str(), &to_json(key))));
-        if change.revision > 0 {
-            statements.push(store::write_fact(REVISION, &change.revision.to_string()));
-        }
-        self.write(&statements)?;
-        self.tenant = self.restore(now)?;
-        Ok(())
-    }
-
     /// What the holder of a key sees of its tenant's usage.
     ///
     /// # Errors
     /// The message cannot be read, or the rows cannot.
     pub fn usage(&mut self, now: f64, text: &str) -> Answer<String> {
         self.show(millis(now), text, |host, tenant, now, key, _| {
-            let rows = host.read_usage(now)?;
+            let mut rows = Vec::new();
+            for (grain, start) in tenant::open_periods(now) {
+                rows.extend(host.read_usage(&UsageRead { grain, start, key: None })?);
+            }
             Ok(tenant.usage(now, key, rows))
         })
     }
@@ -217,26 +188,6 @@ impl TenantHost {
         Ok(to_json(&seen))
     }
 
-    /// Takes out of a change what is older than what is held: messages may overtake one another.
-    fn drop_outdated(&self, change: &mut Configure) -> Answer<()> {
-        let facts = self.read_facts()?;
-        let held = facts.get(REVISION).and_then(|revision| revision.parse().ok()).unwrap_or(0);
-        if change.revision < held {
-            change.tenant = None;
-            change.keys.clear();
-            change.revision = 0;
-        }
-        if let Some(catalog) = facts.get(CATALOG) {
-            let held: CatalogUpdate = read_json(catalog)?;
-            change.catalog.take_if(|update| update.version < held.version);
-        }
-        Ok(())
-    }
-
-    fn read_facts(&self) -> Answer<BTreeMap<String, String>> {
-        Ok(self.read::<(String, String)>(store::FACTS_READ, &[])?.into_iter().collect())
-    }
-
     fn write_changes(&mut self, tenant: &mut Tenant) -> Answer<()> {
         let changes = tenant.take_changes();
         if changes.is_empty() {
@@ -256,114 +207,6 @@ impl TenantHost {
         self.metrics.rows_written = self.metrics.rows_written.saturating_add(rows.into());
         Ok(())
     }
-
-    fn read<T: DeserializeOwned>(&self, statement: &str, binds: &[u64]) -> Answer<Vec<T>> {
-        let rows = glue::read(&self.storage, statement, &to_json(&binds))?;
-        store::read(&rows).map_err(|error| failed(&error.to_string()))
-    }
-
-    fn read_call(&self, at: CallKey) -> Answer<Option<CallRow>> {
-        let rows: Vec<store::CallRead> = self.read(store::CALL_READ, &[at.get()])?;
-        Ok(rows.into_iter().next().map(CallRow::from))
-    }
-
-    fn read_usage(&self, now: Millis) -> Answer<Vec<(UsageKey, Sums)>> {
-        let mut rows = Vec::new();
-        for (grain, start) in tenant::open_periods(now) {
-            let read: Vec<store::UsageRead> = self.read(store::USAGE_READ, &[grain.number().into(), start.get()])?;
-            rows.extend(read.into_iter().map(<(UsageKey, Sums)>::from));
-        }
-        Ok(rows)
-    }
-
-    /// Brings the tables up to date, once for each start of the object.
-    fn migrate(&mut self) -> Answer<()> {
-        if self.migrated {
-            return Ok(());
-        }
-        glue::write(&self.storage, &js_sys::Array::of1(&store::SCHEMA.into()), &js_sys::Array::of1(&JsValue::NULL))?;
-        let done: Vec<(usize,)> = self.read(store::SCHEMA_READ, &[])?;
-        for (index, migration) in store::MIGRATIONS.iter().enumerate().skip(done.len()) {
-            let statements = js_sys::Array::of2(&(*migration).into(), &store::SCHEMA_DONE.into());
-            let version = to_json(&[index.saturating_add(1)]);
-            glue::write(&self.storage, &statements, &js_sys::Array::of2(&JsValue::NULL, &version.into()))?;
-        }
-        self.migrated = true;
-        Ok(())
-    }
-
-    fn restore(&mut self, now: Millis) -> Answer<Option<Tenant>> {
-        self.migrate()?;
-        let facts = self.read_facts()?;
-        let Some(record) = facts.get(TENANT) else {
-            return Ok(None);
-        };
-        let keys: Vec<(String, String)> = self.read(store::KEYS_READ, &[])?;
-        let catalog = facts.get(CATALOG).ok_or_else(|| failed("this tenant has no catalog"))?;
-        let config = read_config(&read_json(record)?, &read_json(catalog)?, &keys)?;
-        let last: Vec<(Option<CallKey>,)> = self.read(store::LAST_READ, &[])?;
-        let last = last.into_iter().next().and_then(|row| row.0).unwrap_or_default();
-        let flushed =
-            facts.get(store::FLUSHED).and_then(|place| place.parse().ok()).map_or(CallKey::default(), CallKey::new);
-        let now = now.max(last.millis());
-        let mut stored = Stored { flushed, last, usage: self.read_usage(now)?, ..Stored::default() };
-        let mut from = tenant::first_call_needed(&config, now, flushed);
-        loop {
-            let page: Vec<store::CallRead> = self.read(store::CALLS_READ, &[from.get()])?;
-            let full = page.len() >= store::CALLS_PAGE;
-            stored.calls.extend(page.into_iter().map(CallRow::from));
-            match stored.calls.last() {
-                Some(row) if full => from = row.at.next(),
-                _ => break,
-            }
-        }
-        stored.health = self.read::<store::HealthRead>(store::HEALTH_READ, &[])?.into_iter().map(Into::into).collect();
-        stored.debts = self.read::<store::DebtRead>(store::DEBTS_READ, &[])?.into_iter().map(Into::into).collect();
-        let habits: Vec<(String, String)> = self.read(store::HABITS_READ, &[])?;
-        let habit = |(name, habit): (String, String)| Some((name, serde_json::from_str(&habit).ok()?));
-        stored.habits = habits.into_iter().filter_map(habit).collect();
-        self.read_names(&mut stored)?;
-        Ok(Some(Tenant::restore(now, config, stored)))
-    }
-}
-
-/// Whether every part of a change can be read back: it is stored as text.
-fn check(change: &Configure) -> Answer<()> {
-    if let Some(update) = &change.tenant {
-        read_policy(&update.policy, Per::Tenant)?;
-    }
-    if let Some(update) = &change.catalog {
-        read_catalog(update)?;
-    }
-    change.keys.iter().try_for_each(|key| read_key(key).map(drop))
-}
-
-fn read_config(record: &TenantUpdate, catalog: &CatalogUpdate, keys: &[(String, String)]) -> Answer<Config> {
-    let key = |(_, record): &(String, String)| {
-        let update: KeyUpdate = read_json(record)?;
-        Ok((update.id.clone(), read_key(&update)?))
-    };
-    Ok(Config {
-        tenant: record.id.clone(),
-        enabled: record.enabled,
-        policy: read_policy(&record.policy, Per::Tenant)?,
-        catalog: read_catalog(catalog)?,
-        keys: keys.iter().map(key).collect::<Answer<_>>()?,
-    })
-}
-
-fn read_policy(document: &serde_json::Value, owner: Per) -> Answer<Policy> {
-    Policy::read(&Field::root("policy", document), owner).map_err(|invalid| failed(&invalid.to_string()))
-}
-
-fn read_catalog(update: &CatalogUpdate) -> Answer<Catalog> {
-    Catalog::read(&update.document, update.version).map_err(|invalid| failed(&invalid.to_string()))
-}
-
-fn read_key(update: &KeyUpdate) -> Answer<KeyRecord> {
-    let policy = update.policy.as_ref().map(|document| read_policy(document, Per::Key)).transpose()?;
-    let hash = SecretHash::parse(update.hash.as_str()).ok_or_else(|| failed("a key's hash is not one"))?;
-    Ok(KeyRecord { hash, policy, revoked: update.revoked, expires_at: update.expires_at })
 }
 
 /// A settlement; one that cannot be read holds nobody else up, and its call is left to its lease.

@@ -1,14 +1,15 @@
 //! A tenant rebuilt from its rows: it decides as the one before.
 
+use super::past::{Past, Reads, UsageRead};
 use super::{Config, Tenant};
 use crate::habit::{Habit, Habits};
 use crate::health::Health;
 use crate::idempotency::Names;
 use crate::ledger::Ledger;
-use crate::limits::{Caller, Limits};
-use crate::rows::{CallKey, CallRow, DebtKey, Grain, HealthRow, Sums, UsageKey};
+use crate::limits::Limits;
+use crate::rows::{CallKey, CallRow, DebtKey, Grain, HealthRow};
 use crate::units::{Amount, Millis};
-use crate::window::{Period, Window};
+use crate::window::Period;
 use std::collections::BTreeMap;
 
 /// What was read back from storage.
@@ -18,9 +19,9 @@ pub struct Stored {
     pub flushed: CallKey,
     /// The last place that was given.
     pub last: CallKey,
-    /// The usage rows of the open periods (see [`open_periods`]).
-    pub usage: Vec<(UsageKey, Sums)>,
-    /// The ledger from [`first_call_needed`] on.
+    /// What [`reads`] asks for.
+    pub past: Past,
+    /// The ledger from `flushed` on.
     pub calls: Vec<CallRow>,
     /// The targets that were not well.
     pub health: Vec<HealthRow>,
@@ -34,7 +35,17 @@ pub struct Stored {
     pub answers: Vec<(CallKey, u64)>,
 }
 
-/// The usage rows to be read back: from when on, for each grain.
+/// What is to be read of the past when a tenant is rebuilt: the usage of all open periods, and what rolling windows have seen.
+pub fn reads(config: &Config, now: Millis) -> Reads {
+    let keys = config.keys.values().filter_map(|key| key.policy.as_ref());
+    let limits = keys.flat_map(|policy| &policy.limits).chain(&config.policy.limits);
+    let mut reads = Reads::default();
+    reads.add(now, &limits.map(|limit| limit.window).filter(|window| window.span().is_some()).collect());
+    reads.usage = open_periods(now).map(|(grain, start)| UsageRead { grain, start, key: None }).into();
+    reads
+}
+
+/// The usage rows that an answer about usage is made of: from when on, for each grain.
 pub fn open_periods(now: Millis) -> [(Grain, Millis); 4] {
     [
         (Grain::Hour, Period::Hour.start(now)),
@@ -44,18 +55,13 @@ pub fn open_periods(now: Millis) -> [(Grain, Millis); 4] {
     ]
 }
 
-/// The first ledger row to be read back: rolling windows reach behind what is flushed.
-pub fn first_call_needed(config: &Config, now: Millis, flushed: CallKey) -> CallKey {
-    let keys = config.keys.values().filter_map(|key| key.policy.as_ref());
-    let limits = keys.flat_map(|policy| &policy.limits).chain(&config.policy.limits);
-    let longest = limits.filter_map(|limit| limit.window.reach()).max().unwrap_or(Millis::ZERO);
-    flushed.min(CallKey::at(now.minus(longest)))
-}
-
 impl Tenant {
     /// The tenant that `config` and the `stored` rows describe.
     pub fn restore(now: Millis, config: Config, stored: Stored) -> Self {
-        let keys = config.keys.iter().filter_map(|(id, key)| Some((id, key.policy.as_ref()?.limits.as_slice())));
+        let keys = config
+            .keys
+            .iter()
+            .map(|(id, key)| (id, key.policy.as_ref().map(|policy| policy.limits.as_slice()).unwrap_or_default()));
         let limits = Limits::new(&config.policy.limits, keys);
         let ledger = Ledger::new(stored.flushed, stored.last);
         let now = now.max(stored.last.millis());
@@ -63,43 +69,12 @@ impl Tenant {
         let habits = Habits::restore(stored.habits);
         let names = Names::restore(now, stored.oldest_name, stored.answers);
         let mut tenant = Self { config, limits, ledger, health, habits, names, now, changes: Vec::new() };
-        for (debt, amount) in &stored.debts {
-            tenant.limits.restore_debt(now, debt, *amount);
-        }
-        for (usage, sums) in &stored.usage {
-            tenant.restore_usage(usage, *sums);
-        }
         for row in stored.calls {
-            tenant.restore_call(row);
+            tenant.habits.learn(&row);
+            tenant.ledger.restore(row);
         }
+        tenant.limits.restore_debts(stored.debts);
+        tenant.count(&stored.past);
         tenant
-    }
-
-    fn restore_usage(&mut self, usage: &UsageKey, sums: Sums) {
-        let covers: fn(Window) -> bool = match usage.grain {
-            Grain::Hour => |window| window == Window::Calendar(Period::Hour),
-            Grain::Day => |window| matches!(window, Window::Calendar(Period::Day | Period::Week)),
-            Grain::Month => |window| window == Window::Calendar(Period::Month),
-            Grain::Lifetime => |window| window == Window::Calendar(Period::Lifetime),
-        };
-        let caller = Caller { key: &usage.key, model: &usage.model };
-        let calls = u64::try_from(sums.calls).unwrap_or(0);
-        self.limits.restore(usage.start, self.now, caller, calls, &sums.load(), covers);
-    }
-
-    fn restore_call(&mut self, row: CallRow) {
-        let caller = Caller { key: &row.key, model: &row.model };
-        let at = row.at.millis();
-        match &row.end {
-            None => self.limits.reserve(at, self.now, caller, &row.held),
-            Some(end) if row.at >= self.ledger.flushed() => {
-                self.limits.restore(at, self.now, caller, 1, &end.load(), |_| true);
-            }
-            Some(end) => self.limits.restore(at, self.now, caller, 1, &end.load(), |window| window.span().is_some()),
-        }
-        if row.at >= self.ledger.flushed() {
-            self.habits.learn(&row);
-        }
-        self.ledger.restore(row);
     }
 }

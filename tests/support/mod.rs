@@ -14,7 +14,7 @@ use tollgate::limits::Load;
 use tollgate::policy::{Per, Policy};
 use tollgate::price::Bill;
 use tollgate::rows::{CallKey, CallRow, Change, DebtKey, End, HealthRow, Sums, UsageKey};
-use tollgate::tenant::{Config, KeyRecord, Stored, Tenant, first_call_needed, open_periods};
+use tollgate::tenant::{self, Config, Edit, KeyRecord, Past, Reads, Stored, Tenant};
 use tollgate::units::{Amount, Millis, Tokens};
 use tollgate::wire::{Admission, Amend, Amended, Ask, Denial, Settlement};
 
@@ -59,19 +59,34 @@ impl Rows {
 
     /// What the object reads back when it starts at `now`.
     pub(crate) fn read(&self, config: &Config, now: Millis) -> Stored {
-        let first = first_call_needed(config, now, self.flushed);
-        let periods: BTreeMap<_, _> = open_periods(now).into_iter().collect();
-        let open = |(key, _): &(&UsageKey, &Sums)| key.start >= periods[&key.grain];
         Stored {
             flushed: self.flushed,
             last: self.calls.keys().next_back().copied().unwrap_or_default(),
-            usage: self.usage.iter().filter(open).map(|(key, sums)| (key.clone(), *sums)).collect(),
-            calls: self.calls.range(first..).map(|(_, row)| row.clone()).collect(),
+            past: self.past(&tenant::reads(config, now)),
+            calls: self.calls.range(self.flushed..).map(|(_, row)| row.clone()).collect(),
             health: self.health.values().cloned().collect(),
             habits: self.habits.clone(),
             debts: self.debts.iter().map(|(key, amount)| (key.clone(), *amount)).collect(),
             oldest_name: self.names.names.keys().next().copied(),
             answers: self.names.answers.iter().map(|(at, bytes)| (*at, *bytes)).collect(),
+        }
+    }
+}
+
+impl Rows {
+    /// What the object's storage answers to `reads`.
+    pub(crate) fn past(&self, reads: &Reads) -> Past {
+        let ended = || self.calls.range(..self.flushed).map(|(_, row)| row);
+        let usage = |read: &tenant::UsageRead| {
+            self.usage
+                .iter()
+                .filter(|(key, _)| read.wants(key))
+                .map(|(key, sums)| (key.clone(), *sums))
+                .collect::<Vec<_>>()
+        };
+        Past {
+            calls: reads.calls.iter().flat_map(|read| read.sum(ended())).collect(),
+            usage: reads.usage.iter().flat_map(usage).collect(),
         }
     }
 }
@@ -208,12 +223,19 @@ impl World {
     /// Puts other policies in place of the tenant's and its keys'.
     pub(crate) fn edit(&mut self, tenant: &Value, key: &Value) {
         self.expire();
-        let mut config = self.tenant.config().clone();
-        config.policy = Policy::read(&Field::root("policy", tenant), Per::Tenant).unwrap();
-        for record in config.keys.values_mut() {
-            record.policy = Some(Policy::read(&Field::root("policy", key), Per::Key).unwrap());
-        }
-        self.configure(config);
+        let policy = Policy::read(&Field::root("policy", tenant), Per::Tenant).unwrap();
+        let own = Policy::read(&Field::root("policy", key), Per::Key).unwrap();
+        let keys = self.tenant.config().keys.clone().into_iter();
+        let keys = keys.map(|(id, record)| (id, KeyRecord { policy: Some(own.clone()), ..record })).collect();
+        self.change(Edit { tenant: Some((true, policy)), keys, ..Edit::default() });
+    }
+
+    /// Changes the tenant in place, as an administrator's call does.
+    pub(crate) fn change(&mut self, edit: Edit) {
+        self.write();
+        let reads = self.tenant.edit(self.now, edit);
+        let past = self.rows.past(&reads);
+        self.tenant.edited(&past);
     }
 
     /// Starts the tenant anew as `config`.

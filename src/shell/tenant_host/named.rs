@@ -2,10 +2,9 @@
 //!
 //! The bytes of answers stay on JavaScript's side (`answers.js`); here is decided what becomes of them.
 
-use super::{Answer, TenantHost, failed, millis, read_json};
+use super::{Answer, TenantHost, millis, read_json};
 use crate::idempotency::{Followed, Following, Name, NamedRow, Publish, Published};
 use crate::rows::CallKey;
-use crate::shell::glue;
 use crate::shell::object::to_json;
 use crate::store;
 use crate::tenant::{Stored, Tenant};
@@ -88,9 +87,9 @@ impl TenantHost {
 
     /// Reads what a tenant that starts must know of its named calls.
     pub(super) fn read_names(&self, stored: &mut Stored) -> Answer<()> {
-        let oldest: Vec<(Option<CallKey>,)> = self.read(store::OLDEST_NAME_READ, &[])?;
+        let oldest: Vec<(Option<CallKey>,)> = self.read(store::OLDEST_NAME_READ, &())?;
         stored.oldest_name = oldest.into_iter().next().and_then(|row| row.0);
-        stored.answers = self.read(store::ANSWERS_READ, &[])?;
+        stored.answers = self.read(store::ANSWERS_READ, &())?;
         Ok(())
     }
 
@@ -98,9 +97,7 @@ impl TenantHost {
         if !tenant.name_unread(name) {
             return Ok(());
         }
-        let binds = to_json(&[name.key.as_str(), name.name.as_str()]);
-        let rows = glue::read(&self.storage, store::NAME_READ, &binds)?;
-        let rows: Vec<store::NamedRead> = store::read(&rows).map_err(|error| failed(&error.to_string()))?;
+        let rows: Vec<store::NamedRead> = self.read(store::NAME_READ, &[name.key.as_str(), name.name.as_str()])?;
         tenant.take_up_name(name, rows.into_iter().next().map(NamedRow::from));
         Ok(())
     }

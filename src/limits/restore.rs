@@ -1,0 +1,67 @@
+//! What rows tell of the past, counted by limits that are new: all of them where memory is rebuilt.
+
+use super::rule::{Rule, Whose};
+use super::{Caller, Limits, Load};
+use crate::key::KeyId;
+use crate::policy::What;
+use crate::rows::DebtKey;
+use crate::units::{Amount, Millis};
+use crate::window::Window;
+
+impl Limits {
+    /// Takes up what was read of debts.
+    pub fn restore_debts(&mut self, debts: Vec<(DebtKey, Amount)>) {
+        self.note_debts(&debts);
+    }
+
+    /// Lets limits that were named by this edit repay the debts of their name.
+    pub fn take_up_debts(&mut self, now: Millis) {
+        let (debts, edit) = (std::mem::take(&mut self.debts), self.edit);
+        for (debt, amount) in &debts {
+            let (owner, name) = debt.limit.split_once('/').unwrap_or(("", &debt.limit));
+            let key = if owner.is_empty() { debt.key.as_str() } else { owner };
+            let whose = match (owner, key) {
+                ("", "") => Whose::Tenant,
+                ("", _) => Whose::Each,
+                _ => Whose::Own,
+            };
+            let debtor = |rule: &&mut Rule| {
+                rule.named_since == edit && rule.whose == whose && rule.limit.name == name && rule.repays()
+            };
+            let key = KeyId::parse(key).or_else(|| KeyId::parse("0"));
+            if let Some(rule) = key.and_then(|key| self.rules(&key).find(debtor)) {
+                rule.tally(now).owe(debt.start, *amount);
+            }
+        }
+        self.debts = debts;
+    }
+
+    /// Counts what is known of ended calls: `calls` of them, admitted at `at`; `only` says in which windows.
+    pub fn restore(
+        &mut self,
+        at: Millis,
+        now: Millis,
+        caller: Caller<'_>,
+        calls: u64,
+        used: &Load,
+        only: impl Fn(Window) -> bool,
+    ) {
+        let edit = self.edit;
+        let new = |rule: &&mut Rule| rule.counts_since == edit && only(rule.limit.window);
+        for rule in self.covering_rules(caller).filter(new) {
+            let amount = match rule.limit.what {
+                What::Requests => Amount::new(calls),
+                _ => used.amount(&rule.limit),
+            };
+            rule.tally(now).correct(at, Amount::ZERO, amount);
+        }
+    }
+
+    /// Counts a call that was admitted at `at` and is under way.
+    pub fn restore_open(&mut self, at: Millis, now: Millis, caller: Caller<'_>, held: &Load) {
+        let edit = self.edit;
+        for rule in self.covering_rules(caller).filter(|rule| rule.counts_since == edit) {
+            rule.reserve(at, now, held);
+        }
+    }
+}
