@@ -22,7 +22,7 @@ pub(crate) mod skim;
 mod walk;
 
 pub use envelope::{BadRequest, CHOICES_MAX, Envelope, MODEL_BYTES_MAX};
-pub use splice::{CapField, Edit, OutputCap};
+pub use splice::{CapField, Edit, OutputCap, Patches};
 pub use table::{Reader, Writer};
 
 /// A wire format.

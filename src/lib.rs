@@ -27,6 +27,9 @@
 //! What is no conversation can be passed on as it is, under the same limits: then all that is known of a call is its path and what
 //! its answer says in passing ([`passthrough`]).
 //!
+//! What an isolate holds for all its calls is counted (`shell/memory.js`). A body is held once, and goes out as the client's bytes
+//! with [patches](dialect::Patches).
+//!
 //! # Reading order
 //!
 //! The modules below stand in it: units and documents first, then what decides who may spend, then

@@ -11,6 +11,7 @@ use crate::units::Millis;
 use crate::wire::Denial;
 use serde_json::{Map, Value};
 
+mod held;
 mod limited;
 mod named;
 mod through;

@@ -14,6 +14,7 @@
 use crate::aws::eventstream::Broken;
 use crate::chat::{Fault, Usage};
 use crate::dialect::openai::ending::Heading;
+use crate::dialect::skim::fits;
 use crate::dialect::{Dialect, Endpoint, Stamp};
 use crate::reckon::{Known, Reckoning};
 use crate::sse::{FRAME_BYTES_MAX, Frame, FrameTooLong, Frames};
@@ -149,9 +150,9 @@ impl Relay {
             }
             let start = chunk.len().saturating_sub(rest.len());
             let frame = match self.frames.next(&mut rest) {
-                Ok(Some(frame)) => frame,
+                Ok(Some(frame)) if self.voice.fits(frame) => frame,
                 Ok(None) => break,
-                Err(FrameTooLong) => {
+                Ok(Some(_)) | Err(FrameTooLong) => {
                     let mut bytes = output.into_bytes();
                     bytes.extend(self.too_long());
                     return Relayed::Failed(bytes);
@@ -240,6 +241,21 @@ impl Relay {
         bytes
     }
 
+    /// How many bytes are held of the stream.
+    pub fn held(&self) -> usize {
+        let read = match &self.voice {
+            Voice::Chunks(_) => 0,
+            Voice::Events(events) => events.held(),
+        };
+        self.frames.held().saturating_add(read)
+    }
+
+    /// Ends the stream because there is no room for the frame that is coming: the last bytes for the client.
+    pub fn overflow(&mut self) -> Vec<u8> {
+        self.frames = Frames::new();
+        self.too_long()
+    }
+
     fn too_long(&mut self) -> Vec<u8> {
         self.state.phase = Phase::Broken;
         let message = format!(
@@ -264,6 +280,11 @@ impl Relay {
 }
 
 impl Voice {
+    /// Whether the frame is not too much to be read.
+    fn fits(&self, frame: Frame<'_>) -> bool {
+        matches!(self, Self::Chunks(_)) || fits(frame.bytes())
+    }
+
     fn read(&mut self, frame: Frame<'_>, state: &mut State) -> Fate {
         match self {
             Self::Chunks(chunks) => chunks.read(frame, state),

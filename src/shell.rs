@@ -9,8 +9,10 @@
 mod gateway;
 mod visit;
 mod call;
+mod body;
 mod outgoing;
 mod answered;
+mod long;
 mod google;
 mod named;
 mod stream;

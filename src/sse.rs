@@ -10,6 +10,9 @@ use std::borrow::Cow;
 /// The most bytes one frame may have, its blank line included.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The memory that is kept from one frame to the next.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+
 /// The frames of one stream: what is held of the frame that is not yet whole.
 #[derive(Debug)]
 pub struct Frames {
@@ -64,8 +67,7 @@ impl Frames {
     /// [`FrameTooLong`], whichever way the stream is cut.
     pub fn next<'s, 'c: 's>(&'s mut self, rest: &mut &'c [u8]) -> Result<Option<Frame<'s>>, FrameTooLong> {
         if self.spent {
-            self.held.clear();
-            self.spent = false;
+            self.forget();
         }
         let Some(mut end) = self.frame_end(rest) else {
             if self.held.len().saturating_add(rest.len()) > FRAME_BYTES_MAX {
@@ -90,6 +92,21 @@ impl Frames {
         self.held.extend_from_slice(frame);
         self.spent = true;
         Ok(Some(Frame(&self.held)))
+    }
+
+    /// How many bytes of memory are held.
+    pub const fn held(&self) -> usize {
+        self.held.capacity()
+    }
+
+    /// Drops a frame that was lent out, and what memory it took if that was much.
+    fn forget(&mut self) {
+        self.spent = false;
+        if self.held.capacity() > KEPT_BYTES_MAX {
+            self.held = Vec::new();
+        } else {
+            self.held.clear();
+        }
     }
 
     /// The frame that the stream ended within, as if its blank line had come; `None` at a border.

@@ -7,10 +7,14 @@
 use crate::chat::{Answer, Event, Fault, Feature, Features, Request, Used};
 use crate::dialect::openai::count::count_answer;
 use crate::dialect::openai::usage::read_answer;
-use crate::dialect::{BadRequest, CapField, Dialect, Edit, Endpoint, Envelope, Stamp, Writer, converse, gemini};
+use crate::dialect::skim::{VALUES_MAX, fits};
+use crate::dialect::{
+    BadRequest, CapField, Dialect, Edit, Endpoint, Envelope, Patches, Stamp, Writer, converse, gemini,
+};
 use crate::reckon::Known;
 use crate::units::Tokens;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// What a target can do.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +43,63 @@ pub struct Outgoing {
     /// Its path, after the provider's base URL.
     pub path: String,
     /// Its body.
-    pub body: Vec<u8>,
+    pub body: Body,
     /// The paths of what was left out, in the client's words.
     pub dropped: Vec<String>,
     /// The client wants vectors in base64, which its provider does not write.
     pub base64: bool,
+}
+
+/// What a request says. Of the client's own bytes, which may be many, no second copy is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// The client's body with these changes.
+    Patched(Patches),
+    /// A body written anew.
+    Written(Vec<u8>),
+}
+
+impl Body {
+    /// A body that says `value`, in about so many `bytes`.
+    fn written(value: &Value, bytes: usize) -> Self {
+        let mut written = Vec::with_capacity(bytes.saturating_add(bytes / 16));
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(&mut written, value);
+        Self::Written(written)
+    }
+
+    /// All of it, where the client's is `own`.
+    pub fn whole<'a>(&'a self, own: &[u8]) -> Cow<'a, [u8]> {
+        match self {
+            Self::Patched(patches) => patches.apply(own).into(),
+            Self::Written(bytes) => bytes.into(),
+        }
+    }
+
+    /// How many bytes of it are held besides the client's.
+    pub const fn held(&self) -> usize {
+        match self {
+            Self::Patched(_) => 0,
+            Self::Written(bytes) => bytes.capacity(),
+        }
+    }
+
+    /// How many bytes it has.
+    pub fn length(&self, own: &[u8]) -> usize {
+        match self {
+            Self::Patched(patches) => patches.length(own),
+            Self::Written(bytes) => bytes.len(),
+        }
+    }
+
+    /// Those from the byte `at` on that stand together in memory; none at its end.
+    pub fn part<'a>(&'a self, own: &'a [u8], at: usize) -> &'a [u8] {
+        match self {
+            Self::Patched(patches) => patches.parts(own, at).next(),
+            Self::Written(bytes) => bytes.get(at..),
+        }
+        .unwrap_or_default()
+    }
 }
 
 /// Why a target cannot be sent a request. Another may.
@@ -62,6 +118,14 @@ pub enum Unable {
     NoEndpoint,
 }
 
+fn too_many_values() -> BadRequest {
+    let message = format!(
+        "The body has more than {VALUES_MAX} JSON values, which is more than can be translated: send fewer, or name a model \
+         whose provider speaks as you do."
+    );
+    BadRequest { param: None, message }
+}
+
 /// The request that `target` is sent for the client's `body`, from which `envelope` was read.
 ///
 /// # Errors
@@ -75,11 +139,16 @@ pub fn request(envelope: &Envelope, body: &[u8], target: &Target<'_>) -> Result<
     let at = |dialect: Dialect| Some((dialect, path(dialect, envelope.endpoint, model, envelope.stream)?));
     let found = if same { at(own) } else { target.dialects.iter().find_map(|dialect| at(*dialect)) };
     let (dialect, path) = found.ok_or(Unable::NoEndpoint)?;
+    if !fits(body) {
+        return Err(Unable::Bad(too_many_values()));
+    }
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let Some(read) = envelope.endpoint.read_request(&value) else {
         return vectors(envelope, body, &value, target, (dialect, path));
     };
     let (mut request, used) = read.map_err(Unable::Bad)?;
+    // What a long body says is held as seldom as can be.
+    drop(value);
     if same && !used.iter().any(|(feature, _)| target.lacks.has(feature)) {
         return Ok(spliced(envelope, body, target));
     }
@@ -93,16 +162,23 @@ pub fn request(envelope: &Envelope, body: &[u8], target: &Target<'_>) -> Result<
         request.output_cap = request.output_cap.or(target.max_output);
     }
     let mut written = dialect.write_request(&request, target.cap_field);
+    drop(request);
     if envelope.endpoint.counts() {
         written = count_request(dialect, model, written);
     }
-    Ok(Outgoing { dialect, path, body: written.to_string().into_bytes(), dropped, base64: false })
+    Ok(Outgoing { dialect, path, body: Body::written(&written, body.len()), dropped, base64: false })
 }
 
 fn spliced(envelope: &Envelope, body: &[u8], target: &Target<'_>) -> Outgoing {
     let dialect = envelope.endpoint.dialect();
     let path = path(dialect, envelope.endpoint, target.edit.model, envelope.stream).unwrap_or_default();
-    Outgoing { dialect, path, body: envelope.splice(body, &target.edit), dropped: Vec::new(), base64: false }
+    Outgoing {
+        dialect,
+        path,
+        body: Body::Patched(envelope.patches(body, &target.edit)),
+        dropped: Vec::new(),
+        base64: false,
+    }
 }
 
 /// Takes out of `request` what the target cannot do, and what was said in no word that both dialects have; the paths of that.
@@ -198,7 +274,7 @@ fn vectors(
     };
     let written = written.map_err(Unable::Bad)?;
     let base64 = gemini::embeddings::wants_base64(value);
-    Ok(Outgoing { dialect, path, body: written.to_string().into_bytes(), dropped: Vec::new(), base64 })
+    Ok(Outgoing { dialect, path, body: Body::written(&written, body.len()), dropped: Vec::new(), base64 })
 }
 
 /// A provider's whole answer, read.
@@ -219,6 +295,9 @@ pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>,
         let usage = read_answer(body).ok()?;
         let counted = if endpoint.has_output() { count_answer(body) } else { Tokens::ZERO };
         return Some(Told { known: Known { usage, counted, since: Tokens::ZERO }, body: None });
+    }
+    if !fits(body) {
+        return None;
     }
     let value: Value = serde_json::from_slice(body).ok()?;
     let write = |value: Value| (!same).then(|| value.to_string().into_bytes());
@@ -242,6 +321,7 @@ pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>,
         return Some(Told { known, body: write(json!({name: tokens})) });
     }
     let answer = from.read_answer(&value)?;
+    drop(value);
     Some(Told { known: known(&answer), body: write(endpoint.write_answer(&answer, stamp)) })
 }
 
@@ -268,10 +348,11 @@ fn known(answer: &Answer) -> Known {
     Known { usage: answer.usage, counted, since: Tokens::ZERO }
 }
 
-/// A provider's error in the dialect `from`, for a client of `endpoint`; `None`: it is to be passed on as it is.
-pub fn fault(from: Dialect, endpoint: Endpoint, status: u16, body: &[u8], id: &str) -> Option<Vec<u8>> {
+/// A provider's error in the dialect `from`, for a client of `endpoint`; `None`: it is to be passed on as it is. `cut`: only
+/// its beginning is there.
+pub fn fault(from: Dialect, endpoint: Endpoint, status: u16, body: &[u8], cut: bool, id: &str) -> Option<Vec<u8>> {
     let to = endpoint.dialect();
-    if from == to {
+    if from == to && !cut {
         return None;
     }
     let fault = match serde_json::from_slice(body) {

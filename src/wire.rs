@@ -394,4 +394,10 @@ pub struct Metrics {
     pub object_requests: u64,
     /// Transactions written: group commits.
     pub commits: u64,
+    /// Bytes of calls that the object's isolate holds now.
+    #[serde(default)]
+    pub isolate_bytes: u64,
+    /// The most that it has held.
+    #[serde(default)]
+    pub isolate_bytes_peak: u64,
 }

@@ -14,6 +14,9 @@ pub(crate) mod tests;
 /// The most bytes a message may have, all told.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The memory that is kept from one message to the next.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+
 /// Two lengths and their CRC.
 const PRELUDE_BYTES: usize = 12;
 const CRC_BYTES: usize = 4;
@@ -51,8 +54,11 @@ impl Messages {
     /// [`Broken`], whichever way the stream is cut.
     pub fn next<'s, 'c: 's>(&'s mut self, rest: &mut &'c [u8]) -> Result<Option<Message<'s>>, Broken> {
         if self.spent {
-            self.held.clear();
             self.spent = false;
+            if self.held.capacity() > KEPT_BYTES_MAX {
+                self.held = Vec::new();
+            }
+            self.held.clear();
         }
         if self.held.is_empty()
             && let Some(length) = length(rest)?
@@ -69,6 +75,11 @@ impl Messages {
         }
         self.spent = true;
         Message::read(&self.held).map(Some)
+    }
+
+    /// How many bytes of memory are held.
+    pub const fn held(&self) -> usize {
+        self.held.capacity()
     }
 
     /// Whether all that came is whole messages.

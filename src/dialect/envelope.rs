@@ -1,6 +1,6 @@
 //! What a request asks for, as far as a limit or a price depends on it, in whatever dialect it is.
 
-use super::splice::Edit;
+use super::splice::{Edit, Patches};
 use super::{Dialect, Endpoint, anthropic, gemini, openai, responses};
 use crate::bound::Shape;
 use crate::units::Tokens;
@@ -76,15 +76,20 @@ impl Envelope {
         gemini::envelope::read(endpoint, model, stream, utf8(body)?)
     }
 
+    /// What makes `edit` in `body`, from which this was read, and leaves all else as it was.
+    pub fn patches(&self, body: &[u8], edit: &Edit<'_>) -> Patches {
+        match &self.places {
+            Places::Nowhere => Patches::default(),
+            Places::OpenAi(spans) => openai::splice::patches(self, spans, body, edit),
+            Places::Responses(spans) => responses::splice::patches(self, spans, edit),
+            Places::Anthropic(spans) => anthropic::splice::patches(self, spans, edit),
+            Places::Gemini(spans) => gemini::splice::patches(self, spans, body, edit),
+        }
+    }
+
     /// The bytes of `body`, from which this was read, with `edit` made and all else as it was.
     pub fn splice(&self, body: &[u8], edit: &Edit<'_>) -> Vec<u8> {
-        match &self.places {
-            Places::Nowhere => body.to_vec(),
-            Places::OpenAi(spans) => openai::splice::splice(self, spans, body, edit),
-            Places::Responses(spans) => responses::splice::splice(self, spans, body, edit),
-            Places::Anthropic(spans) => anthropic::splice::splice(self, spans, body, edit),
-            Places::Gemini(spans) => gemini::splice::splice(self, spans, body, edit),
-        }
+        self.patches(body, edit).apply(body)
     }
 
     /// A request for one whole answer of `model`, of which no more is known.

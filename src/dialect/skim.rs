@@ -174,6 +174,34 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// The most values that JSON text may have which is read whole: each takes some hundred bytes then, however short it is.
+pub(crate) const VALUES_MAX: usize = 100_000;
+
+/// Whether JSON text has few enough values to be read whole.
+pub(crate) fn fits(text: &[u8]) -> bool {
+    text.len() <= VALUES_MAX || values(text) <= VALUES_MAX
+}
+
+/// How many values JSON text has at most, keys not counted. Text that is not JSON has any number.
+fn values(text: &[u8]) -> usize {
+    let mut cursor = Cursor::new(text);
+    let mut count: usize = 1;
+    while let Some(byte) = text.get(cursor.at) {
+        match byte {
+            b'"' => {
+                if cursor.string().is_none() {
+                    break;
+                }
+                continue;
+            }
+            b'{' | b'[' | b',' => count = count.saturating_add(1),
+            _ => {}
+        }
+        cursor.step(1);
+    }
+    count
+}
+
 impl Text<'_> {
     /// How many bytes of UTF-8 the string stands for.
     pub(crate) fn len(self) -> usize {
@@ -219,6 +247,13 @@ mod tests {
                 let read = Cursor::new(json.as_bytes()).string().map(Text::len);
                 assert_eq!(read, Some(text.len()), "{json}");
             }
+        }
+    }
+
+    #[test]
+    fn values_are_counted_but_not_what_strings_say() {
+        for (text, most) in [("1", 1), ("[1,2,3]", 4), (r#"{"a":"[,{\"[","b":[{}]}"#, 5), (r#"["a"#, 2), ("", 1)] {
+            assert_eq!(values(text.as_bytes()), most, "{text}");
         }
     }
 

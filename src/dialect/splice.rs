@@ -49,30 +49,48 @@ impl CapField {
     }
 }
 
-/// Replacements that do not overlap.
-#[derive(Default)]
-pub(super) struct Patches(Vec<(Range<usize>, String)>);
+/// Replacements in a body, which do not overlap: the body changed, of which only what is new is held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patches(Vec<(Range<usize>, String)>);
 
 impl Patches {
     pub(super) fn replace(&mut self, span: &Range<usize>, text: String) {
-        self.0.push((span.clone(), text));
+        self.put(span.clone(), text);
     }
 
     pub(super) fn insert(&mut self, at: usize, text: String) {
-        self.0.push((at..at, text));
+        self.put(at..at, text);
     }
 
-    pub(super) fn apply(mut self, body: &[u8]) -> Vec<u8> {
-        self.0.sort_by_key(|(span, _)| (span.start, span.end));
-        let added = self.0.iter().map(|(_, text)| text.len()).sum::<usize>();
-        let mut spliced = Vec::with_capacity(body.len().saturating_add(added));
-        let mut at = 0;
-        for (span, text) in self.0 {
-            spliced.extend_from_slice(body.get(at..span.start).unwrap_or_default());
-            spliced.extend_from_slice(text.as_bytes());
-            at = span.end;
-        }
-        spliced.extend_from_slice(body.get(at..).unwrap_or_default());
-        spliced
+    /// Those at one place stay in the order in which they came.
+    fn put(&mut self, span: Range<usize>, text: String) {
+        let at = self.0.partition_point(|(other, _)| (other.start, other.end) <= (span.start, span.end));
+        self.0.insert(at, (span, text));
+    }
+
+    /// The parts of `body` changed, from its byte `from` on, which is one of the body as it was changed.
+    pub fn parts<'a>(&'a self, body: &'a [u8], from: usize) -> impl Iterator<Item = &'a [u8]> {
+        let starts = std::iter::once(0).chain(self.0.iter().map(|(span, _)| span.end));
+        let ends = self.0.iter().map(|(span, _)| span.start).chain([body.len()]);
+        let texts = self.0.iter().map(|(_, text)| text.as_bytes()).chain([&[][..]]);
+        let kept = starts.zip(ends).map(|(start, end)| body.get(start..end).unwrap_or_default());
+        let mut skipped = from;
+        kept.zip(texts).flat_map(|(kept, text)| [kept, text]).filter_map(move |part| {
+            let rest = part.get(skipped..);
+            skipped = skipped.saturating_sub(part.len());
+            rest.filter(|rest| !rest.is_empty())
+        })
+    }
+
+    /// How many bytes `body` has once it is changed.
+    pub fn length(&self, body: &[u8]) -> usize {
+        self.parts(body, 0).map(<[u8]>::len).sum()
+    }
+
+    /// `body` changed.
+    pub fn apply(&self, body: &[u8]) -> Vec<u8> {
+        let mut changed = Vec::with_capacity(self.length(body));
+        self.parts(body, 0).for_each(|part| changed.extend_from_slice(part));
+        changed
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Events {
     /// ended in its place.
     same: bool,
     read: Vec<Event>,
+    /// How many bytes of the stream were written anew.
+    came: usize,
     /// What cuts a stream that is no text.
     messages: Option<Messages>,
 }
@@ -25,7 +27,7 @@ impl Events {
     pub(super) fn new(from: Dialect, to: Endpoint, stamp: &Stamp<'_>, show_usage: bool) -> Self {
         let (reader, writer) = (Reader::new(from), Writer::new(to, stamp, show_usage));
         let messages = (from == Dialect::Converse).then(Messages::default);
-        Self { reader, writer, same: from == to.dialect(), read: Vec::new(), messages }
+        Self { reader, writer, same: from == to.dialect(), read: Vec::new(), came: 0, messages }
     }
 
     /// Whether the stream is no text.
@@ -33,10 +35,17 @@ impl Events {
         self.messages.is_some()
     }
 
+    /// How many bytes are held: of a message of such a stream, and of what was written anew, which some dialects repeat whole at
+    /// the end.
+    pub(super) fn held(&self) -> usize {
+        self.messages.as_ref().map_or(0, Messages::held).saturating_add(self.came)
+    }
+
     /// What the next whole message of such a stream in `rest` is to the client.
     pub(super) fn next_message(&mut self, rest: &mut &[u8], state: &mut State) -> Result<Option<Vec<u8>>, Broken> {
         let Some(messages) = &mut self.messages else { return Ok(None) };
         let Some(message) = messages.next(rest)? else { return Ok(None) };
+        self.came = self.came.saturating_add(message.payload().len());
         self.reader.read(Some(message.name().as_bytes()), message.payload(), &mut self.read);
         Ok(Some(self.write(state)))
     }
@@ -46,6 +55,9 @@ impl Events {
         let Some(data) = frame.data() else {
             return if self.same || !matches!(self.writer, Writer::Gemini(_)) { Fate::Pass } else { Fate::Withhold };
         };
+        if !self.same {
+            self.came = self.came.saturating_add(data.len());
+        }
         self.reader.read(frame.event(), &data, &mut self.read);
         let bytes = self.write(state);
         if self.same { Fate::Pass } else { Fate::Replace(bytes) }

@@ -58,6 +58,9 @@ impl Visit {
 impl Visit {
     /// Takes the head of a provider's answer: 0 read its body, 1 it is a stream, 2 drop it and go on.
     pub fn head(&mut self, status: u16, lines: &str) -> u8 {
+        if let Some(call) = &mut self.call {
+            call.let_body_go();
+        }
         let Some(call) = &self.call else {
             return 2;
         };
@@ -118,7 +121,10 @@ impl Visit {
         } else {
             // A refusal is for nothing.
             let known = Known { usage: Some(Usage::default()), ..Known::default() };
-            Some(translate::Told { known, body: translate::fault(from, endpoint, status, body, &self.id) })
+            Some(translate::Told {
+                known,
+                body: translate::fault(from, endpoint, status, body, call.excerpt, &self.id),
+            })
         };
         let Some(told) = told else {
             self.target_failed(Outcome::Failed, Ending::Silent, &Refusal::no_answer(Failure::Cut));

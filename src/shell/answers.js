@@ -1,5 +1,6 @@
 // The object's half of named calls: the answers that still come, in memory, and those that are kept, in its storage.
 // What becomes of them is Rust's decision (idempotency/names.rs); the numbers below are known to replay.js.
+import { KEPT_MAX, Share } from "./memory.js";
 
 export const MORE = 0, END = 1, WAIT = 2, NOT_KEPT = 3, GONE = 4;
 const PART_BYTES = 512 * 1_024;
@@ -28,13 +29,20 @@ export class Answers {
   // Takes a leader's next bytes; what replay.js needs to know of that.
   publish(text, bytes) {
     this.#forget();
-    const { call, head, last } = JSON.parse(text);
+    const told = JSON.parse(text);
+    const { call, head, last } = told;
     const known = this.#coming.get(call);
     const now = Date.now();
     const size = bytes.byteLength;
-    const { stop, take, have, full, store } = JSON.parse(this.#decide((host) => host.publish(now, text, known?.size ?? 0, size)));
-    if (stop) return { stop };
-    const coming = known ?? this.#begin(call);
+    const coming = known ?? new Coming(now);
+    // The objects of all tenants in an isolate share its memory.
+    const said = coming.hasRoom(size) ? text : JSON.stringify({ ...told, lost: true });
+    const { stop, take, have, full, store } = JSON.parse(this.#decide((host) => host.publish(now, said, known?.size ?? 0, size)));
+    if (stop) {
+      if (known === undefined) coming.clear();
+      return { stop };
+    }
+    this.#coming.set(call, coming);
     if (take) coming.add(head, bytes);
     coming.heard = now;
     coming.full = full;
@@ -42,21 +50,24 @@ export class Answers {
     if (last === "failed" && take) coming.ended = now;
     if (last === "kept" && (take || full)) {
       this.#coming.delete(call);
-      if (store !== null) this.#store(store, coming.bytes(0));
+      if (store !== null) this.#store(store, coming.bytes(0, coming.size));
+      coming.clear();
     }
     if (last && (take || full)) this.#write();
     coming.wake();
     return { stop, have, full, followed: coming.followers > 0 || now - coming.followed < FOLLOWED_MS };
   }
 
-  // What there is of an answer from a place on (-1: its head as well): waits a while for it, if there is nothing yet.
-  async follow(text, from) {
+  // What there is of an answer from a place on (-1: its head as well), at most so many bytes: waits a while for it, if there is
+  // nothing yet.
+  async follow(text, from, most = PART_BYTES) {
+    this.#forget();
     const { call, at } = JSON.parse(text);
     for (let waited = false; ; waited = true) {
       const coming = this.#coming.get(call);
-      if (coming?.has(from)) return coming.give(from);
+      if (coming?.has(from)) return coming.give(from, most);
       const stands = JSON.parse(this.#decide((host) => host.follow(Date.now(), text)));
-      if (stands.stored !== undefined) return this.#stored(at, stands.stored, from);
+      if (stands.stored !== undefined) return this.#stored(at, stands.stored, from, most);
       if (stands.wait === undefined) return { state: stands === "not_kept" ? NOT_KEPT : GONE };
       if (waited) return { state: WAIT };
       await (coming ?? this.#begin(call)).news(stands.wait);
@@ -85,20 +96,23 @@ export class Answers {
     }
   }
 
-  #stored(at, head, from) {
+  #stored(at, head, from, most) {
     const start = Math.max(from, 0);
     const part = Math.floor(start / PART_BYTES);
     const [row] = this.#storage.sql.exec(PART_READ, at, part).raw();
     const whole = row === undefined ? new Uint8Array() : new Uint8Array(row[0]);
-    const bytes = whole.subarray(start - part * PART_BYTES);
-    return { state: whole.byteLength < PART_BYTES ? END : MORE, head, bytes };
+    const rest = whole.subarray(start - part * PART_BYTES);
+    const bytes = rest.slice(0, most);
+    return { state: whole.byteLength < PART_BYTES && bytes.byteLength === rest.byteLength ? END : MORE, head, bytes };
   }
 
   #forget() {
     const now = Date.now();
     for (const [call, { ended, heard }] of this.#coming) {
       const over = ended === 0 ? now - heard > SILENT_MS : now - ended > FAILED_MS;
-      if (over) this.#coming.delete(call);
+      if (!over) continue;
+      this.#coming.get(call).clear();
+      this.#coming.delete(call);
     }
   }
 }
@@ -113,9 +127,15 @@ class Coming {
   followed = 0;
   #parts = [];
   #waiting = new Set();
+  #held = new Share(() => this.clear());
 
   constructor(now) {
     this.heard = now;
+  }
+
+  // Whether there is room for so many bytes more; they are counted then.
+  hasRoom(bytes) {
+    return this.#held.hold(this.size + bytes, KEPT_MAX);
   }
 
   add(head, bytes) {
@@ -127,13 +147,16 @@ class Coming {
   clear() {
     this.#parts = [];
     this.size = 0;
+    this.#held.give();
   }
 
-  bytes(from) {
-    const bytes = new Uint8Array(this.size - from);
+  // The bytes between two places.
+  bytes(from, to) {
+    const bytes = new Uint8Array(to - from);
     let at = -from;
     for (const part of this.#parts) {
-      if (at + part.byteLength > 0) bytes.set(at < 0 ? part.subarray(-at) : part, Math.max(at, 0));
+      const fits = part.subarray(Math.max(-at, 0), Math.max(to - from - at, 0));
+      if (fits.byteLength > 0) bytes.set(fits, Math.max(at, 0));
       at += part.byteLength;
     }
     return bytes;
@@ -143,10 +166,11 @@ class Coming {
     return this.head !== null && !this.full && (from < this.size || this.ended > 0);
   }
 
-  give(from) {
+  give(from, most) {
     this.followed = Date.now();
-    const bytes = this.bytes(Math.min(Math.max(from, 0), this.size));
-    return { state: this.ended > 0 ? END : MORE, head: this.head, bytes };
+    const start = Math.min(Math.max(from, 0), this.size);
+    const end = Math.min(start + most, this.size);
+    return { state: this.ended > 0 && end === this.size ? END : MORE, head: this.head, bytes: this.bytes(start, end) };
   }
 
   // Resolves when something has happened, at the latest after `ms`.

@@ -3,6 +3,7 @@
 
 use super::object::to_json;
 use super::stream::Stream;
+use super::through::passage::Passage;
 use super::visit::{Asked, Visit};
 use crate::attempt::{self, Attempts, Ending};
 use crate::dialect::{BadRequest, Dialect, Endpoint, Envelope};
@@ -18,9 +19,6 @@ use crate::translate::Outgoing;
 use crate::units::{NanoUsd, Tokens};
 use crate::wire::{Admission, Ask, Denial, Hop, Reply, Settlement};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
-
-/// The largest request body, in bytes: an isolate has 128 MB for all its calls, and a body is held up to five times on its way.
-const BODY_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
 
 /// How a stream ended, as `glue.js` says it: its client left.
 const LEFT: u8 = 2;
@@ -51,8 +49,12 @@ pub(super) struct Call {
     pub(super) token: Option<String>,
     attempts: Attempts,
     /// The answer broke off before its usage was told.
-    cut: bool,
+    pub(super) cut: bool,
     pub(super) relay: Option<Stream>,
+    /// What a whole answer passes through that is too long to be held.
+    pub(super) passage: Option<Passage>,
+    /// Only the beginning of the answer was read.
+    pub(super) excerpt: bool,
     pub(super) end: End,
 }
 
@@ -76,6 +78,8 @@ impl Call {
             attempts: Attempts::default(),
             cut: false,
             relay: None,
+            passage: None,
+            excerpt: false,
             end: End::default(),
         }
     }
@@ -201,28 +205,19 @@ impl Visit {
 
 #[wasm_bindgen]
 impl Visit {
-    /// The largest body that is taken, in bytes.
-    pub fn body_max(&self) -> u32 {
-        BODY_BYTES_MAX
-    }
-
-    /// Reads the request's body; nothing stands for one that is too large. Whether it is in order.
-    pub fn read(&mut self, body: Option<Vec<u8>>) -> bool {
+    /// Reads the request's body, which came at once: whether it is in order.
+    pub fn read(&mut self, body: Vec<u8>) -> bool {
         let Some(call) = &mut self.call else {
             return false;
         };
-        let envelope = match &body {
-            None => Err(Refusal::too_large(BODY_BYTES_MAX)),
-            Some(body) => call.read(body).map_err(Refusal::bad_request),
-        };
-        match envelope {
+        match call.read(&body) {
             Ok(envelope) => {
-                call.body = body.unwrap_or_default();
+                call.body = body;
                 call.envelope = Some(envelope);
                 true
             }
-            Err(refusal) => {
-                self.refuse(&refusal);
+            Err(bad) => {
+                self.refuse(&Refusal::bad_request(bad));
                 false
             }
         }
@@ -289,6 +284,9 @@ impl Visit {
     /// There is no answer: its time ran out (`late`), its body broke off (`begun`), or the request failed by the error `why`.
     /// `closed`: no connection can be opened.
     pub fn failed(&mut self, late: bool, begun: bool, why: &str, closed: bool) {
+        if let Some(call) = &mut self.call {
+            call.let_body_go();
+        }
         let (failure, ending) = match (late, begun) {
             (true, _) => (Failure::Slow, Ending::Silent),
             (false, true) => (Failure::Cut, Ending::Silent),

@@ -6,6 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import * as rust from "../../build/index.js";
 import { Answers } from "./answers.js";
 import { visit } from "./front.js";
+import { memory } from "./memory.js";
 
 // Events closer than this are in company, and then the first waits so long for the others: a
 // transaction costs as much as a few calls.
@@ -51,6 +52,11 @@ export class TenantObject extends DurableObject {
     return reply;
   }
 
+  // Whether a key is good: asked before a long body of its call is read.
+  async check(text) {
+    return this.#decide((host) => host.check(Date.now(), text));
+  }
+
   // The next bytes of a named call's answer, told by its front.
   async publish(text, bytes) {
     return this.#answers.publish(text, bytes);
@@ -74,7 +80,8 @@ export class TenantObject extends DurableObject {
   }
 
   async metrics() {
-    return this.#host.metrics();
+    const { held, peak } = memory();
+    return this.#host.metrics(held, peak);
   }
 
   async alarm() {

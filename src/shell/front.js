@@ -1,11 +1,12 @@
 // The front's waiting half: one visit from its request to its answer. What happens next is always
 // Rust's decision (visit.rs, call.rs); the numbers below are its answers.
-import {
-  answer, answerBody, answerHead, body, callModel, callObject, callProvider, drop, head, isClosed, late, relayStream, runsModels,
-} from "./glue.js";
+import { outgoingBody, readBody } from "./body.js";
+import { CUT, answerHead, callModel, callObject, callProvider, drop, head, isClosed, late, relayStream, runsModels } from "./glue.js";
 import { googleToken } from "./google.js";
+import { LONG_MAX, Share } from "./memory.js";
 import { Publication, follow } from "./replay.js";
 import { pass } from "./through.js";
+import { deliver, passOn, readAnswer, speak } from "./whole.js";
 
 const CALL = 1, LOOK = 2, ADMIN = 3, THROUGH = 4;
 const NONE = 0, UNABLE = 2;
@@ -33,21 +34,28 @@ export async function visit(gateway, request, env, context) {
       visit.free();
       return gateway.admin(request, env);
     default:
-      return speak(visit);
+      return speak(visit, context);
   }
 }
 
 // One call: read, admitted, sent to one target after the other until one answers, settled.
 async function serve(visit, request, env, context) {
-  if (!visit.read((await body(request, visit.body_max())) ?? undefined)) return speak(visit);
-  if (!(await admitted(visit, env, context))) return (visit.named() && (await follow(visit, env))) || speak(visit);
-  if (!visit.leads()) return made(visit, env, context, null);
-  const publication = new Publication(env.TENANTS, visit.tenant(), visit.publication());
-  return made(visit, env, context, publication).catch((error) => crashed(visit, error, env, context, publication));
+  const share = new Share(() => visit.free());
+  try {
+    const refused = await readBody(visit, request, env, context, share);
+    if (refused !== null) return refused;
+    if (!(await admitted(visit, env, context))) return (visit.named() && (await follow(visit, env))) || speak(visit, context);
+    if (!visit.leads()) return await made(visit, env, context, null, share);
+    const publication = new Publication(env.TENANTS, visit.tenant(), visit.publication());
+    const answered = made(visit, env, context, publication, share);
+    return await answered.catch((error) => crashed(visit, error, env, context, publication));
+  } finally {
+    share.give();
+  }
 }
 
 // The call itself; one that has a name publishes its answer.
-async function made(visit, env, context, publication) {
+async function made(visit, env, context, publication, share) {
   const streams = visit.streams();
   for (let next; (next = visit.next(secrets(env, visit.secret_names()), bound(env, visit.upcoming_binding()))) !== NONE; ) {
     if (next === UNABLE) continue;
@@ -60,47 +68,69 @@ async function made(visit, env, context, publication) {
       continue;
     }
     try {
-      response = await called(visit, env, streams);
+      response = await called(visit, env, streams, share);
     } catch (error) {
       const why = String(error?.message);
       visit.failed(late(error), false, why, visit.doubts(why) && (await isClosed(visit.url())));
       continue;
     }
     const what = visit.head(response.status, answerHead(response));
+    if (share.bytes > 0) share.give(visit.held());
     if (what === STREAM) return stream(visit, response, env, context, publication);
     if (what !== READ) {
       drop(response);
       continue;
     }
-    let content;
-    try {
-      content = await answerBody(response, visit.timeout(), streams);
-    } catch (error) {
-      visit.failed(late(error), true, "", false);
-      continue;
-    }
-    if (visit.whole(content)) return ended(visit, env, context, publication, visit.text() || content);
+    const answered = await whole(visit, response, env, context, publication, streams);
+    if (answered !== null) return answered;
   }
   return ended(visit, env, context, publication);
 }
 
+// The client's answer, of a whole one; nothing where that is none, and the next target is to be tried.
+async function whole(visit, response, env, context, publication, streams) {
+  const share = new Share();
+  try {
+    let content;
+    try {
+      content = await readAnswer(visit, response, share, visit.timeout(), streams);
+    } catch (error) {
+      visit.failed(late(error), true, "", false);
+      return null;
+    }
+    if (content === null) return ended(visit, env, context, publication);
+    if (content.reader !== undefined) return long(visit, content, env, context, publication);
+    return visit.whole(content) ? ended(visit, env, context, publication, visit.text() || content) : null;
+  } finally {
+    share.give();
+  }
+}
+
 // The response of the target that is being tried.
-function called(visit, env, streams) {
+async function called(visit, env, streams, share) {
+  // What the request became for this target is held besides.
+  if (share.bytes > 0) share.hold(Math.max(share.bytes, visit.held()), Infinity);
   const binding = visit.binding();
   if (binding !== undefined) return callModel(env[binding], visit.model(), visit.outgoing_body(), visit.timeout(), streams);
   const headers = visit.outgoing_headers(Date.now());
-  return callProvider(visit.url(), headers, visit.outgoing_body(), visit.timeout(), streams);
+  const { content, stop } = outgoingBody(visit, share);
+  try {
+    return await callProvider(visit.url(), headers, content, visit.timeout(), streams);
+  } finally {
+    stop();
+  }
 }
 
 // The end of a call that is not a stream: settled, and told to the client and to whoever follows.
 function ended(visit, env, context, publication, content) {
   if (publication === null) {
     settle(env, context, visit.tenant(), visit.settlement());
-    return speak(visit, content);
+    return speak(visit, context, content);
   }
   const last = visit.billed() ? "kept" : "failed";
   const [tenant, settlement] = [visit.tenant(), visit.settlement()];
-  const published = publication.whole(visit.status(), visit.headers(), content ?? visit.text(), last);
+  const [status, headers] = [visit.status(), visit.headers()];
+  const published = deliver(status, headers, publication.whole(status, headers, content ?? visit.text(), last), context);
   visit.free();
   context.waitUntil(publication.over().then(() => settle(env, context, tenant, settlement)));
   return published;
@@ -138,8 +168,9 @@ function stream(visit, response, env, context, publication) {
   const relay = visit.relay();
   const drainMs = publication !== null || visit.drains() ? DRAIN_MS : 0;
   const [status, headers] = [visit.status(), visit.headers()];
-  const named = publication?.stream(status, headers);
-  const { answer, ended, stop } = relayStream(response, relay, status, headers, IDLE_MS, drainMs, named);
+  const held = new Share();
+  const options = { mayHold: (bytes) => held.hold(bytes, LONG_MAX), ...publication?.stream(status, headers) };
+  const { answer, ended, stop } = relayStream(response, relay, status, headers, IDLE_MS, drainMs, options);
   const hush = report(visit, env, stop);
   const settled = async () => {
     const how = await ended;
@@ -147,6 +178,26 @@ function stream(visit, response, env, context, publication) {
     visit.streamed(how);
     await publication?.end("kept");
     relay.free();
+    const sent = settle(env, context, visit.tenant(), visit.settlement());
+    visit.free();
+    await sent;
+  };
+  context.waitUntil(settled());
+  return answer;
+}
+
+// A whole answer that passes as it comes, and is read to its end for its usage.
+function long(visit, rest, env, context, publication) {
+  const passage = visit.passage();
+  const [status, headers] = [visit.status(), visit.headers()];
+  const tap = publication?.later(status, headers);
+  const { answer, ended } = passOn(rest, passage, status, headers, { idleMs: IDLE_MS, drainMs: DRAIN_MS, tap });
+  const settled = async () => {
+    const how = await ended;
+    visit.passed(how);
+    if (how === CUT) publication?.lose();
+    await publication?.end("kept");
+    passage.free();
     const sent = settle(env, context, visit.tenant(), visit.settlement());
     visit.free();
     await sent;
@@ -191,13 +242,7 @@ async function look(visit, env, context) {
     visit.undecided(String(error?.message));
     for (const end of ends.split("\n")) settle(env, context, tenant, end);
   }
-  return speak(visit);
-}
-
-export function speak(visit, content = visit.text()) {
-  const response = answer(visit.status(), visit.headers(), content);
-  visit.free();
-  return response;
+  return speak(visit, context);
 }
 
 // Ends of calls on their way to their tenant's object. Should one be lost, the call's lease ends it.

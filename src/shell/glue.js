@@ -16,14 +16,12 @@ export function head(request) {
   return name === null ? lines : `${lines}\n${name}`;
 }
 
-// The body, or null if it has more than `max` bytes. A body of known length is read in one go.
+// The body, or null if it has more than `max` bytes.
 export async function body(request, max) {
-  const length = request.headers.get("content-length");
-  if (length !== null && Number(length) > max) return null;
-  if (length !== null || request.body === null) return new Uint8Array(await request.arrayBuffer());
+  if (Number(request.headers.get("content-length")) > max) return null;
   const chunks = [];
   let size = 0;
-  for await (const chunk of request.body) {
+  for await (const chunk of request.body ?? []) {
     size += chunk.byteLength;
     if (size > max) return null;
     chunks.push(chunk);
@@ -164,11 +162,6 @@ export function answerHead(response) {
   return `${header("content-type")}\n${header("retry-after")}\n${header("retry-after-ms")}`;
 }
 
-// The whole body of an answer.
-export async function answerBody(response, ms, streams) {
-  return new Uint8Array(await (streams ? inTime(response.arrayBuffer(), ms) : response.arrayBuffer()));
-}
-
 // Lets go of an answer that nobody reads.
 export function drop(response) {
   response.body?.cancel().catch(() => {});
@@ -176,12 +169,15 @@ export function drop(response) {
 
 export const WHOLE = 0, CUT = 1, LEFT = 2;
 const NOTHING = new Uint8Array();
+// After so many bytes of a stream it is asked how many of them are held.
+const COUNTED_BYTES = 64 * 1_024;
 
 // Passes a stream on through `relay` (push, over, finish): `answer` is the client's response, `ended` a promise of how it ended (0 by
 // itself, 1 cut by the provider, 2 the client left), and `stop` ends it where the relay wants to. Where the client leaves, the
 // provider is read on for `drainMs`. What goes to the client is told to `tap`, even if it has left, and the provider is read up to
-// `ahead` bytes before a slow client.
-export function relayStream(response, relay, status, headers, idleMs, drainMs, { tap, ahead = 0 } = {}) {
+// `ahead` bytes before a slow client, as far as `mayWait` finds room for them. `mayHold` finds room for what the relay holds.
+export function relayStream(response, relay, status, headers, idleMs, drainMs, options) {
+  const { tap, ahead = 0, mayWait = () => true, mayHold } = options;
   let reader = response.body.getReader();
   const letGo = () => reader?.cancel().catch(() => {});
   const watch = watchdog(idleMs, letGo);
@@ -189,6 +185,7 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs, {
   let reading;
   let pulled = false;
   let stopping = false;
+  let closing = false;
   let left = false;
   let late = false;
   let end;
@@ -197,6 +194,7 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs, {
       end = () => {};
       watch.stop();
       letGo();
+      mayHold(0);
       // A stream that broke keeps its error, and the error keeps all that is reached from here: the stream too, for ever.
       reader = null;
       resolve(how);
@@ -214,16 +212,32 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs, {
     watch.listen(false);
     if (left && drainMs === 0) return NOTHING;
     const cut = step === null || watch.barked || late;
-    return told(cut || step.done ? relay.finish(cut) : (relay.push(step.value) ?? step.value));
+    return told(cut || step.done ? relay.finish(cut) : pushed(step.value));
   };
+  // What the client gets for a chunk. The relay may hold much of a frame that is not whole, or of the stream: that is asked now
+  // and then.
+  let uncounted = 0;
+  const pushed = (chunk) => {
+    const bytes = relay.push(chunk) ?? chunk;
+    uncounted += chunk.byteLength;
+    if (uncounted < COUNTED_BYTES) return bytes;
+    uncounted = 0;
+    return relay.over() || mayHold(relay.held()) ? bytes : relay.overflow();
+  };
+  // How many bytes wait for the client.
+  const waits = () => (ahead > 0 ? ahead - client.desiredSize : 0);
   const advance = () => (reading = read());
   // Gives the client some bytes, and its end if they were the last: whether it got something.
   const give = (bytes) => {
     if (bytes.byteLength > 0) client.enqueue(bytes);
     if (!relay.over()) return bytes.byteLength > 0;
-    client.close();
+    closing = true;
+    close();
     end(watch.barked ? CUT : WHOLE);
     return true;
+  };
+  const close = () => {
+    if (mayWait(waits()) && waits() === 0) client.close();
   };
   const finish = () => {
     if (!left && !relay.over()) give(told(relay.finish(false)));
@@ -250,6 +264,9 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs, {
         client = controller;
       },
       async pull() {
+        // Asked again whenever the client has taken some of what waits for it: there may be no room for more.
+        if (closing) return close();
+        if (!mayWait(waits()) && waits() > 0) return;
         pulled = true;
         try {
           let bytes;
@@ -265,6 +282,7 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs, {
       },
       cancel() {
         left = true;
+        mayWait(0);
         if (drainMs === 0) end(LEFT);
         else drain();
       },

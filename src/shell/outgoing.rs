@@ -5,11 +5,14 @@ use super::tenant_host::millis;
 use super::visit::Visit;
 use crate::aws::sign::{self, Credentials};
 use crate::catalog::{Auth, MODEL_PLACE};
-use crate::dialect::{Dialect, Edit, OutputCap};
+use crate::dialect::{BadRequest, Dialect, Edit, OutputCap};
 use crate::refusal::Refusal;
 use crate::translate::{self, Outgoing, Target, Unable};
 use crate::wire::Hop;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+/// The longest body that goes to a binding, which is given it as values.
+const BOUND_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
 /// What became of the next target; the numbers are known to `front.js`.
 #[derive(Clone, Copy)]
@@ -24,7 +27,7 @@ enum Next {
 
 impl Call {
     /// The target after the one that was tried last.
-    fn upcoming(&self) -> Option<&Hop> {
+    pub(super) fn upcoming(&self) -> Option<&Hop> {
         self.admission.as_ref()?.hops.get(self.tried)
     }
 
@@ -41,7 +44,14 @@ impl Call {
             cap_field: hop.cap_field,
             max_output: admission.max_output,
         };
-        Some(translate::request(envelope, &self.body, &target))
+        let outgoing = translate::request(envelope, &self.body, &target);
+        let is_too_long = |outgoing: &Outgoing| outgoing.body.length(&self.body) > BOUND_BYTES_MAX;
+        if hop.place.binding().is_some() && outgoing.as_ref().is_ok_and(is_too_long) {
+            let message =
+                format!("The body has more than {BOUND_BYTES_MAX} bytes, which is more than {} takes.", hop.target);
+            return Some(Err(Unable::Bad(BadRequest { param: None, message })));
+        }
+        Some(outgoing)
     }
 }
 
@@ -62,9 +72,9 @@ fn undeclared(name: &str) -> Refusal {
 fn signed(call: &Call, url: &str, region: &str, now: f64) -> Vec<(String, String)> {
     let [id, key, ..] = call.secrets.as_slice() else { return Vec::new() };
     let credentials = Credentials::new(id, key, call.secrets.get(2).map(String::as_str));
-    let body = call.outgoing.as_ref().map_or(&[][..], |outgoing| outgoing.body.as_slice());
+    let body = call.outgoing.as_ref().map(|outgoing| outgoing.body.whole(&call.body)).unwrap_or_default();
     let headers = [("content-type", "application/json")];
-    let request = sign::Call { url, headers: &headers, body, region, service: sign::BEDROCK };
+    let request = sign::Call { url, headers: &headers, body: &body, region, service: sign::BEDROCK };
     // An address that is none fails when it is called.
     sign::sign(&request, &credentials, millis(now)).unwrap_or_default()
 }
@@ -105,6 +115,9 @@ impl Visit {
         call.secrets = given.into_iter().map(|secret| secret.trim().to_owned()).collect();
         match call.prepare() {
             Some(Ok(outgoing)) => {
+                if call.upcoming().is_none() && outgoing.body.held() > 0 {
+                    call.body = Vec::new();
+                }
                 call.outgoing = Some(outgoing);
                 Next::Ready as u8
             }
@@ -143,7 +156,7 @@ impl Visit {
 
     /// The request's headers, as lines. Only what is named here goes to a provider: of the client's own head no more than
     /// which of Anthropic's features it tries out.
-    /// At `now`, in milliseconds since 1970; ask before [`Visit::outgoing_body`].
+    /// At `now`, in milliseconds since 1970.
     pub fn outgoing_headers(&self, now: f64) -> String {
         let Some((call, hop)) = self.call.as_ref().and_then(|call| Some((call, call.hop()?))) else {
             return String::new();
@@ -197,14 +210,6 @@ impl Visit {
             call.secrets.push(token.clone());
             call.token = Some(token);
         }
-    }
-
-    /// The request's body, which goes out now.
-    pub fn outgoing_body(&mut self) -> Vec<u8> {
-        let Some(call) = &mut self.call else { return Vec::new() };
-        call.sends();
-        let outgoing = call.outgoing.as_mut();
-        outgoing.map(|outgoing| std::mem::take(&mut outgoing.body)).unwrap_or_default()
     }
 
     /// How long the head of the answer may take, and then its body, in milliseconds.

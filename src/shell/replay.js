@@ -2,28 +2,32 @@
 // while it comes, a follower reads it there. What follows whom is Rust's decision (idempotency.rs).
 import { END, MORE, NOT_KEPT, WAIT } from "./answers.js";
 import { answer, callObject } from "./glue.js";
+import { KEPT_MAX, Share } from "./memory.js";
 
 // So many bytes are published at once; fewer wait for others, and less long if somebody follows.
 const BATCH_BYTES = 16 * 1_024;
 const ALONE_MS = 1_000;
 const FOLLOWED_MS = 100;
-// What an isolate holds of all the answers that it publishes. One that does not fit is not kept.
-const HELD_BYTES_MAX = 32 * 1_024 * 1_024;
 // A leader reads so far ahead of a client that is slow: it may well have sent again.
 const AHEAD_BYTES = 8 * 1_024 * 1_024;
+// What a follower is given at once: where more has come and there is room for it, and else.
+const MUCH_BYTES = 256 * 1_024;
+const LITTLE_BYTES = 16 * 1_024;
 const TRIES = 3;
 
-let held = 0;
-
-// A leader's answer on its way to the tenant's object. It never delays the leader's own client.
+// A leader's answer on its way to the tenant's object. It never delays the leader's own client. One for which there is no room is
+// not kept.
 export class Publication {
   #namespace;
   #tenant;
   #leader;
   #head = null;
+  #later = null;
   #parts = [];
   #size = 0;
   #have = 0;
+  #held = new Share(() => this.lose());
+  #ahead = new Share();
   #lost = false;
   #stopped = false;
   #last = null;
@@ -44,20 +48,28 @@ export class Publication {
   // What relayStream needs to publish a stream, too.
   stream(status, headers) {
     this.#head = `${status}\n${headers}`;
-    return { tap: (bytes) => this.#add(bytes), ahead: AHEAD_BYTES };
+    const mayWait = (bytes) => this.#ahead.hold(bytes, KEPT_MAX);
+    return { tap: (bytes) => this.#add(bytes), ahead: AHEAD_BYTES, mayWait };
   }
 
-  // Publishes a whole answer, which has the client as well.
+  // What takes a whole answer that passes as it comes: nobody is shown it before its end.
+  later(status, headers) {
+    this.#later = `${status}\n${headers}`;
+    return (bytes) => this.#add(bytes);
+  }
+
+  // Publishes a whole answer: the bytes of it, for the client.
   whole(status, headers, content, last) {
     this.#head = `${status}\n${headers}`;
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     this.#add(bytes);
     this.end(last);
-    return answer(status, headers, bytes);
+    return bytes;
   }
 
   // Ends the answer: "kept" if it was billed, "failed" if nobody was. Resolves when that is said, or cannot be.
   end(last) {
+    this.#head ??= this.#later;
     this.#last = last;
     clearInterval(this.#heartbeat);
     this.#over = this.#ended();
@@ -70,21 +82,21 @@ export class Publication {
 
   #add(bytes) {
     if (this.#lost || this.#stopped) return;
-    if (held + bytes.byteLength > HELD_BYTES_MAX) return this.#lose();
-    held += bytes.byteLength;
+    if (!this.#held.take(bytes.byteLength, KEPT_MAX)) return this.lose();
     this.#size += bytes.byteLength;
     this.#parts.push(bytes);
     if (this.#size - this.#have >= BATCH_BYTES) this.#send();
     else this.#timer ??= setTimeout(() => this.#send(), this.#pace);
   }
 
-  #lose() {
+  // The answer is not kept.
+  lose() {
     this.#lost = true;
     this.#drop();
   }
 
   #drop() {
-    held -= this.#size;
+    this.#held.give();
     this.#size = 0;
     this.#have = 0;
     this.#parts = [];
@@ -92,6 +104,7 @@ export class Publication {
 
   // Says what is new, or that the leader lives; one thing at a time.
   #send() {
+    this.#held.keep();
     if (this.#saying !== null || this.#last !== null || this.#stopped) return;
     clearTimeout(this.#timer);
     this.#timer = null;
@@ -109,7 +122,7 @@ export class Publication {
     this.#stopped = stop;
     if (stop) return;
     this.#pace = followed ? FOLLOWED_MS : ALONE_MS;
-    if (full && !this.#lost) this.#lose();
+    if (full && !this.#lost) this.lose();
     if (!this.#lost) this.#have = Math.min(have, this.#size);
   }
 
@@ -144,10 +157,14 @@ export async function follow(visit, env) {
   const text = visit.following();
   if (text === undefined) return null;
   const tenant = visit.tenant();
+  const share = new Share();
   const next = async (from) => {
     for (;;) {
-      const step = await callObject(env.TENANTS, tenant, "follow", text, from);
-      if (step.state !== WAIT) return step;
+      const most = from > 0 && share.hold(MUCH_BYTES, KEPT_MAX) ? MUCH_BYTES : LITTLE_BYTES;
+      const step = await callObject(env.TENANTS, tenant, "follow", text, from, most);
+      if (step.state === WAIT) continue;
+      share.hold(step.bytes?.byteLength ?? 0, Infinity);
+      return step;
     }
   };
   let step;
@@ -162,16 +179,21 @@ export async function follow(visit, env) {
     return null;
   }
   visit.followed(step.head);
-  const body = step.state === END ? step.bytes : rest(step, next, visit.lost_event());
+  const body = step.state === END ? step.bytes : rest(step, next, visit.lost_event(), share);
+  if (step.state === END) share.give();
   const response = answer(visit.status(), visit.headers(), body);
   visit.free();
   return response;
 }
 
-// The bytes of an answer from its first step on; `lost` is the end of one whose own end never comes.
-function rest(first, next, lost) {
+// The bytes of an answer from its first step on; `lost` is the end of one whose own end never comes; `share` is what is held of it.
+function rest(first, next, lost, share) {
   let step = first;
   let from = 0;
+  const close = (controller) => {
+    share.give();
+    controller.close();
+  };
   return new ReadableStream(
     {
       async pull(controller) {
@@ -179,16 +201,18 @@ function rest(first, next, lost) {
           step ??= await next(from).catch(() => ({}));
           const { state, bytes } = step;
           if (state !== MORE && state !== END) {
+            share.give();
             if (lost === "") throw new Error("the answer that was followed is lost");
             controller.enqueue(new TextEncoder().encode(lost));
-            return controller.close();
+            return close(controller);
           }
           from += bytes.byteLength;
           given = bytes.byteLength > 0;
           if (given) controller.enqueue(bytes);
-          if (state === END) return controller.close();
+          if (state === END) return close(controller);
         }
       },
+      cancel: () => share.give(),
     },
     { highWaterMark: 0 },
   );

@@ -91,6 +91,17 @@ impl Stream {
         self.formed(chunk, self.checked(chunk, relayed))
     }
 
+    /// How many bytes are held of it.
+    pub fn held(&self) -> u32 {
+        u32::try_from(self.0.relay.borrow().held()).unwrap_or(u32::MAX)
+    }
+
+    /// Ends the stream because there is no room for what comes; the last bytes for the client.
+    pub fn overflow(&self) -> Vec<u8> {
+        let tail = self.0.relay.borrow_mut().overflow();
+        self.formed(&[], self.checked(&[], Some(tail))).unwrap_or_default()
+    }
+
     /// Whether nothing that still comes matters.
     pub fn over(&self) -> bool {
         self.0.stopped.get() || self.0.relay.borrow().is_over()

@@ -14,6 +14,7 @@ use crate::wire::{Amend, Amended, Ask, Denial, Look, Metrics, Reply, Seen, Settl
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
+mod check;
 mod edit;
 mod named;
 mod rows;
@@ -148,9 +149,9 @@ impl TenantHost {
         self.show(millis(now), text, |_, tenant, _, _, record| Ok(tenant.models(&record).into()))
     }
 
-    /// What this object has done since it started, as JSON.
-    pub fn metrics(&self) -> String {
-        to_json(&self.metrics)
+    /// What this object has done since it started, as JSON; its isolate holds so many bytes of calls, and has held `peak`.
+    pub fn metrics(&self, held: u32, peak: u32) -> String {
+        to_json(&Metrics { isolate_bytes: held.into(), isolate_bytes_peak: peak.into(), ..self.metrics })
     }
 }
 

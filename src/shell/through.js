@@ -1,8 +1,10 @@
 // A native call's waiting half: admitted, passed on to its provider with its body as it comes, and its answer passed back. What
 // happens next is decided in through.rs.
-import { admitted, secrets, settle, speak } from "./front.js";
+import { admitted, secrets, settle } from "./front.js";
 import { CUT, LEFT, WHOLE, answer, callObject, callProvider, drop, isClosed, late, relayStream, watchdog } from "./glue.js";
 import { googleToken } from "./google.js";
+import { LONG_MAX, Share } from "./memory.js";
+import { speak } from "./whole.js";
 
 // The client's headers that go on to a provider; how long the body is goes with it.
 const CARRIED = ["content-type", "accept", "range", "anthropic-version", "anthropic-beta", "openai-beta"];
@@ -21,7 +23,7 @@ const REPORT_MS = 5_000;
 
 export async function pass(visit, request, env, context) {
   const through = visit.through(request.headers.get("x-tollgate-provider") ?? "", carried(request.headers));
-  if (!(await admitted(through, env, context))) return speak(through);
+  if (!(await admitted(through, env, context))) return speak(through, context);
   const hush = report(through, env);
   try {
     const response = through.begin(secrets(env, through.secret_names())) ? await send(through, request) : null;
@@ -34,7 +36,7 @@ export async function pass(visit, request, env, context) {
   }
   hush();
   settle(env, context, through.tenant(), through.settlement());
-  return speak(through);
+  return speak(through, context);
 }
 
 function carried(headers) {
@@ -77,7 +79,7 @@ function handOn(through, response, hush, env, context) {
   }
   const passage = through.passage();
   const passing = passage.understands()
-    ? told(relayStream(response, passage, status, headers, IDLE_MS, through.drains() ? DRAIN_MS : 0), through.length())
+    ? told(relayStream(response, passage, status, headers, IDLE_MS, through.drains() ? DRAIN_MS : 0, held()), through.length())
     : pumped(response, passage, answer(status, headers, null), through.length());
   const settled = async () => {
     through.passed(await passing.ended);
@@ -86,6 +88,12 @@ function handOn(through, response, hush, env, context) {
   };
   context.waitUntil(settled());
   return passing.answer;
+}
+
+// What relayStream counts as held.
+function held() {
+  const share = new Share();
+  return { mayHold: (bytes) => share.hold(bytes, LONG_MAX) };
 }
 
 function over(through, hush, env, context, given) {

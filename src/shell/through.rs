@@ -20,7 +20,7 @@ use crate::units::{Millis, NanoUsd, Tokens};
 use crate::wire::{self, Admission, Amend, AnsweredBy, Ask, Denial, Hop, Reply, Settlement};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
-mod passage;
+pub(super) mod passage;
 
 use passage::Passage;
 

@@ -20,8 +20,8 @@ fn target<'a>(dialects: &'a [Dialect], lacks: &[Feature], drop_unsupported: bool
 
 fn sent(body: &str, target: &Target<'_>) -> Result<(String, Value, Vec<String>), Unable> {
     let envelope = Envelope::read(Endpoint::Chat, body.as_bytes()).unwrap();
-    let Outgoing { path, body, dropped, .. } = request(&envelope, body.as_bytes(), target)?;
-    Ok((path, serde_json::from_slice(&body).unwrap(), dropped))
+    let Outgoing { path, body: outgoing, dropped, .. } = request(&envelope, body.as_bytes(), target)?;
+    Ok((path, serde_json::from_slice(&outgoing.whole(body.as_bytes())).unwrap(), dropped))
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_call_whose_provider_speaks_its_dialect_is_passed_on_as_it_is() {
     let target = target(&[Dialect::Converse, Dialect::OpenAi], &[], false);
     let envelope = Envelope::read(Endpoint::Chat, CHAT.as_bytes()).unwrap();
     let outgoing = request(&envelope, CHAT.as_bytes(), &target).unwrap();
-    assert_eq!(String::from_utf8(outgoing.body).unwrap(), CHAT.replace("\"m\"", "\"own/name\""));
+    assert_eq!(str::from_utf8(&outgoing.body.whole(CHAT.as_bytes())).unwrap(), CHAT.replace("\"m\"", "\"own/name\""));
     assert_eq!((outgoing.path.as_str(), outgoing.dropped.len()), ("/chat/completions", 0));
 }
 

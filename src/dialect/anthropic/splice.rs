@@ -6,11 +6,11 @@ use crate::dialect::splice::Patches;
 use crate::dialect::{Edit, Envelope};
 use crate::units::Tokens;
 
-/// The bytes of `body`, from which `envelope` was read, with `edit` made and all else as it was.
+/// What makes `edit` in the body from which `envelope` was read, and leaves all else as it was.
 ///
 /// Only a cap that is above the new one is lowered; a budget that then is not below it is lowered too, or `thinking` taken
 /// out where less than the least budget is left: the API would refuse it. A stream always tells its usage.
-pub(in crate::dialect) fn splice(envelope: &Envelope, spans: &Spans, body: &[u8], edit: &Edit<'_>) -> Vec<u8> {
+pub(in crate::dialect) fn patches(envelope: &Envelope, spans: &Spans, edit: &Edit<'_>) -> Patches {
     let mut patches = Patches::default();
     if edit.model != envelope.model {
         patches.replace(&spans.model, serde_json::Value::from(edit.model).to_string());
@@ -25,5 +25,5 @@ pub(in crate::dialect) fn splice(envelope: &Envelope, spans: &Spans, body: &[u8]
             _ => {}
         }
     }
-    patches.apply(body)
+    patches
 }

@@ -5,7 +5,7 @@ use super::extra;
 use super::field::Field;
 use crate::chat::{Cache, Feature, Media, Message, Part, Request, Role, Text, ToolResult, Used};
 use crate::dialect::BadRequest;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 /// Writes the lists `system` and `messages`.
 ///
@@ -34,7 +34,9 @@ pub(super) fn write(request: &Request) -> (Vec<Value>, Vec<Value>) {
             _ => said.push((role, content)),
         }
     }
-    let message = |(role, content)| json!({"role": role, "content": content});
+    let message = |(role, content): (&str, Vec<Value>)| {
+        Value::from(Map::from_iter([("role".to_owned(), role.into()), ("content".to_owned(), content.into())]))
+    };
     (system, said.into_iter().map(message).collect())
 }
 

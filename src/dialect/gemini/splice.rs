@@ -5,11 +5,11 @@ use crate::dialect::splice::Patches;
 use crate::dialect::{Edit, Endpoint, Envelope};
 use crate::units::Tokens;
 
-/// The bytes of `body`, from which `envelope` was read, with `edit` made and all else as it was.
+/// What makes `edit` in `body`, from which `envelope` was read, and leaves all else as it was.
 ///
 /// A cap lowers the client's if that is above it, and is added where there is none, in the spelling of the config that it goes
 /// into. Where a body names a model it is the one that is called, whatever it was. The usage always comes.
-pub(in crate::dialect) fn splice(envelope: &Envelope, spans: &Spans, body: &[u8], edit: &Edit<'_>) -> Vec<u8> {
+pub(in crate::dialect) fn patches(envelope: &Envelope, spans: &Spans, body: &[u8], edit: &Edit<'_>) -> Patches {
     let mut patches = Patches::default();
     let name = edit.model.strip_prefix("models/").unwrap_or(edit.model);
     let model = serde_json::Value::from(format!("models/{name}")).to_string();
@@ -21,7 +21,7 @@ pub(in crate::dialect) fn splice(envelope: &Envelope, spans: &Spans, body: &[u8]
     if let Some(cap) = edit.output_cap.filter(|_| envelope.endpoint == Endpoint::Generate) {
         spans.cap_output(cap.tokens, body, &mut patches);
     }
-    patches.apply(body)
+    patches
 }
 
 impl Spans {

@@ -5,13 +5,13 @@ use crate::dialect::splice::Patches;
 use crate::dialect::{CapField, Edit, Endpoint, Envelope, OutputCap};
 use crate::units::Tokens;
 
-/// The bytes of `body`, from which `envelope` was read, with `edit` made and all else as it was.
+/// What makes `edit` in `body`, from which `envelope` was read, and leaves all else as it was.
 ///
 /// A cap lowers each field the client gave that is above it, and is added where there is none; the
 /// older field is also added beside the newer one, which providers that want the older may ignore.
 /// Beside a `prediction` the older one is added wherever: OpenAI refuses the newer there.
 /// A plain completion knows the older one alone. Embeddings have no output to cap and no stream.
-pub(in crate::dialect) fn splice(envelope: &Envelope, spans: &Spans, body: &[u8], edit: &Edit<'_>) -> Vec<u8> {
+pub(in crate::dialect) fn patches(envelope: &Envelope, spans: &Spans, body: &[u8], edit: &Edit<'_>) -> Patches {
     let mut patches = Patches::default();
     if edit.model != envelope.model {
         let model = serde_json::Value::from(edit.model).to_string();
@@ -26,7 +26,7 @@ pub(in crate::dialect) fn splice(envelope: &Envelope, spans: &Spans, body: &[u8]
             spans.ask_usage(body, &mut patches);
         }
     }
-    patches.apply(body)
+    patches
 }
 
 impl Spans {

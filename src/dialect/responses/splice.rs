@@ -4,10 +4,10 @@ use super::envelope::Spans;
 use crate::dialect::splice::Patches;
 use crate::dialect::{Edit, Envelope};
 
-/// The bytes of `body`, from which `envelope` was read, with `edit` made and all else as it was.
+/// What makes `edit` in the body from which `envelope` was read, and leaves all else as it was.
 ///
 /// A cap above the new one is lowered; where there is none, it is added. A stream always ends with its usage.
-pub(in crate::dialect) fn splice(envelope: &Envelope, spans: &Spans, body: &[u8], edit: &Edit<'_>) -> Vec<u8> {
+pub(in crate::dialect) fn patches(envelope: &Envelope, spans: &Spans, edit: &Edit<'_>) -> Patches {
     let mut patches = Patches::default();
     if edit.model != envelope.model {
         patches.replace(&spans.model, serde_json::Value::from(edit.model).to_string());
@@ -20,5 +20,5 @@ pub(in crate::dialect) fn splice(envelope: &Envelope, spans: &Spans, body: &[u8]
             None => patches.insert(spans.start, format!("\"max_output_tokens\":{tokens},")),
         }
     }
-    patches.apply(body)
+    patches
 }

@@ -10,23 +10,25 @@ use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 #[derive(Clone)]
 pub struct Passage(Rc<RefCell<Passing>>);
 
-pub(super) struct Passing {
+pub(in crate::shell) struct Passing {
     guard: Guard,
-    pub(super) meter: Meter,
+    pub(in crate::shell) meter: Meter,
+    /// How many bytes have come.
+    pub(in crate::shell) bytes: u64,
     /// Nothing more of it passes.
     over: bool,
 }
 
 impl Passage {
     /// One for an answer of this content type, in which none of `secrets` may be.
-    pub(super) fn new(content_type: &str, secrets: &[String]) -> Self {
+    pub(in crate::shell) fn new(content_type: &str, secrets: &[String]) -> Self {
         let guard = Guard::new(secrets.iter().map(String::as_str));
-        let passing = Passing { guard, meter: Meter::new(content_type), over: false };
+        let passing = Passing { guard, meter: Meter::new(content_type), bytes: 0, over: false };
         Self(Rc::new(RefCell::new(passing)))
     }
 
     /// What is known of it so far.
-    pub(super) fn passing(&self) -> Ref<'_, Passing> {
+    pub(in crate::shell) fn passing(&self) -> Ref<'_, Passing> {
         self.0.borrow()
     }
 }
@@ -40,6 +42,7 @@ impl Passage {
     pub fn push(&self, chunk: &[u8]) -> Result<Option<Vec<u8>>, JsError> {
         let passing = &mut *self.0.borrow_mut();
         passing.meter.push(chunk);
+        passing.bytes = passing.bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         passing.guard.push(chunk).map_err(|_| {
             passing.over = true;
             JsError::new("the provider put the gateway's own credentials into its answer")
@@ -49,6 +52,11 @@ impl Passage {
     /// Whether it is looked at for a usage: bytes of no such kind may be many.
     pub fn understands(&self) -> bool {
         self.0.borrow().meter.understands()
+    }
+
+    /// How many bytes are held of it: few.
+    pub fn held(&self) -> u32 {
+        0
     }
 
     /// Whether nothing that still comes matters.
