@@ -120,6 +120,11 @@ impl Endpoint {
         Self::PATHS.into_iter().find(|(_, own)| *own == path).map(|(endpoint, _)| endpoint)
     }
 
+    /// The paths after `/v1` of those whose path is fixed.
+    pub fn paths() -> impl Iterator<Item = &'static str> {
+        Self::PATHS.into_iter().map(|(_, path)| path)
+    }
+
     /// What its clients speak.
     pub const fn dialect(self) -> Dialect {
         match self {

@@ -7,7 +7,8 @@
 //! # One call's life
 //!
 //! 1. The front reads the request's head and checks the key's MAC, without I/O ([`key`]).
-//! 2. It reads the body's envelope: model, stream, output caps, choices, and what bounds its size ([`dialect`]).
+//! 2. It reads the body's envelope: model, stream, output caps, choices, what bounds its size, and what it reaches besides its own
+//!    words: other models, what a provider keeps, work behind the answer ([`dialect`], [`reach`]).
 //! 3. The tenant's object admits it: key, model, every limit at once; what it may cost is held
 //!    ([`tenant`], [`limits`], [`bound`], [`fit`], [`price`]), of a rate what such calls mostly use ([`habit`]). The
 //!    answer leaves when its ledger row is durable ([`rows`], [`store`]).
@@ -76,7 +77,9 @@ pub mod window;
 pub mod price;
 pub mod tariff;
 pub mod price_list;
+pub mod alias;
 pub mod bound;
+pub mod reach;
 pub mod limits;
 pub mod gauge;
 pub mod rows;

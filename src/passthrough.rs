@@ -10,10 +10,12 @@ use crate::catalog::MODEL_PLACE;
 use crate::pattern::Pattern;
 
 mod guard;
+mod kept;
 mod meter;
 mod usage;
 
 pub use guard::{Guard, Quoted};
+pub use kept::Touch;
 pub use meter::Meter;
 
 /// What is passed on where a policy does not say: what leaves nothing behind at the provider. Files, batches and the like

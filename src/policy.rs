@@ -37,6 +37,8 @@ pub struct Policy {
     pub unknown_price: UnknownPrice,
     /// What a call is billed whose provider fell silent.
     pub unsettled: Unsettled,
+    /// What to do with a call that asks for something without a bound.
+    pub unbounded: Unbounded,
     /// What may be passed on to a provider as it is, as `provider/path`; `None`: that is for the tenant's policy to say.
     pub passthrough: Option<Vec<Pattern>>,
 }
@@ -124,6 +126,24 @@ pub enum UnknownPrice {
     Default,
     /// It costs nothing, and its tokens are counted.
     TrackOnly,
+}
+
+/// What happens to a call that asks for something without a bound, such as a tool that the provider runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbounded {
+    /// It is admitted, and its model's `unbounded_reserve` is held for that.
+    Reserve,
+    /// It is refused by the name of the field.
+    Refuse,
+}
+
+impl Unbounded {
+    /// Every kind, with the name it has in documents.
+    const ALL: [(&'static str, Self); 2] = [("reserve", Self::Reserve), ("refuse", Self::Refuse)];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
 }
 
 impl UnknownPrice {
@@ -219,13 +239,28 @@ impl Policy {
             None => Unsettled::Estimate,
             Some(field) => one_of(&field, &[("estimate", Unsettled::Estimate), ("ceiling", Unsettled::Ceiling)])?,
         };
+        let unbounded = match fields.optional("unbounded") {
+            None => Unbounded::Reserve,
+            Some(field) => one_of(&field, &Unbounded::ALL)?,
+        };
         let stateless = || (owner == Per::Tenant).then(|| STATELESS.into_iter().map(Pattern::new).collect());
         let passthrough = match fields.optional("passthrough") {
             None => stateless(),
             Some(field) => Some(read_patterns(&field)?),
         };
         fields.finish()?;
-        Ok(Self { limits, models, on_shortfall, on_disconnect, fit_min, lease, unknown_price, unsettled, passthrough })
+        Ok(Self {
+            limits,
+            models,
+            on_shortfall,
+            on_disconnect,
+            fit_min,
+            lease,
+            unknown_price,
+            unsettled,
+            unbounded,
+            passthrough,
+        })
     }
 
     /// The document that [`Policy::read`] reads as this policy, with every default written out.
@@ -239,6 +274,7 @@ impl Policy {
             "lease": format!("{}s", self.lease.as_secs_ceil()),
             "unknown_price": self.unknown_price.name(),
             "unsettled": if self.unsettled == Unsettled::Estimate { "estimate" } else { "ceiling" },
+            "unbounded": self.unbounded.name(),
         });
         if let (Some(patterns), Value::Object(fields)) = (&self.passthrough, &mut document) {
             fields.insert("passthrough".into(), pattern_document(patterns));

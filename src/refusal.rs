@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 mod held;
 mod limited;
 mod named;
+mod reaches;
 mod through;
 
 /// The longest `Retry-After` that is ever sent: Python's SDK gives up beyond it, Node's would sleep.
@@ -231,6 +232,7 @@ impl Refusal {
             Denial::ProviderSigns(provider) => Self::provider_signs(&provider),
             Denial::ProviderBound(provider) => Self::provider_bound(&provider),
             Denial::NotPassed { field, name } => Self::not_passed(&field, &name),
+            Denial::Reaches(barrier) => Self::reaches(&barrier),
             Denial::CallEnded => Self::no_decision(),
             Denial::NameTaken => Self::name_taken(),
             Denial::AnswerNotKept => Self::answer_not_kept(),

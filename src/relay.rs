@@ -16,6 +16,7 @@ use crate::chat::{Fault, Usage};
 use crate::dialect::openai::ending::Heading;
 use crate::dialect::skim::fits;
 use crate::dialect::{Dialect, Endpoint, Stamp};
+use crate::reach::Made;
 use crate::reckon::{Known, Reckoning};
 use crate::sse::{FRAME_BYTES_MAX, Frame, FrameTooLong, Frames};
 use crate::units::Tokens;
@@ -43,6 +44,8 @@ pub struct Relay {
     /// What went to the client ended with a CR.
     after_cr: bool,
     stop: Option<Stop>,
+    /// The ids of what its provider keeps, where they are to be remembered.
+    made: Option<Made>,
 }
 
 /// How the stream is read and written.
@@ -113,7 +116,18 @@ impl Relay {
     const fn with(voice: Voice) -> Self {
         let known = Known { usage: None, counted: Tokens::ZERO, since: Tokens::ZERO };
         let state = State { known, choices: 0, finished: 0, phase: Phase::Running };
-        Self { frames: Frames::new(), state, voice, last_passed: false, after_cr: false, stop: None }
+        Self { frames: Frames::new(), state, voice, last_passed: false, after_cr: false, stop: None, made: None }
+    }
+
+    /// The same stream, of which the ids are remembered that `made` is for.
+    #[must_use]
+    pub fn remembering(self, made: Option<Made>) -> Self {
+        Self { made, ..self }
+    }
+
+    /// The ids that it has told of.
+    pub fn made(&mut self) -> Vec<String> {
+        self.made.as_mut().map(Made::take).unwrap_or_default()
     }
 
     /// Sets where the stream is to end, or that it is to run on. A stream that is there already ends at
@@ -158,6 +172,7 @@ impl Relay {
                     return Relayed::Failed(bytes);
                 }
             };
+            remember(&mut self.made, frame);
             let fate = self.voice.read(frame, &mut self.state);
             self.last_passed = fate.passes();
             let end = chunk.len().saturating_sub(rest.len());
@@ -213,6 +228,7 @@ impl Relay {
         if end == End::Whole
             && let Some(frame) = self.frames.finish().filter(|frame| self.voice.is_readable(*frame))
         {
+            remember(&mut self.made, frame);
             self.voice.read(frame, &mut self.state).apply(frame, &mut bytes);
         }
         if end == End::Whole && self.state.phase == Phase::Running {
@@ -276,6 +292,15 @@ impl Relay {
         let State { known, choices, finished, phase } = self.state;
         let whole = matches!(phase, Phase::Whole | Phase::Stopped);
         Metered { known, whole, finished: choices != 0 && choices == finished }
+    }
+}
+
+/// Looks at a frame for what is to be remembered.
+fn remember(made: &mut Option<Made>, frame: Frame<'_>) {
+    if let Some(made) = made
+        && let Some(data) = frame.data()
+    {
+        made.event(&data);
     }
 }
 

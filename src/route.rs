@@ -33,6 +33,7 @@ pub fn hop(target: String, provider: &Provider, (price, priced_by): (Price, Stri
         auth: provider.auth.clone(),
         lacks: Features::default(),
         refuses: provider.refuses,
+        shared: provider.shared,
         cap_field: provider.output_cap,
         timeout: provider.timeout,
         price,

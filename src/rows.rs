@@ -303,6 +303,17 @@ pub enum Change {
     Health(HealthRow),
     /// A named call's row or answer changed.
     Name(NameChange),
+    /// A provider has kept something of the tenant's.
+    Kept {
+        /// Its id.
+        id: String,
+        /// The provider.
+        provider: String,
+        /// When that was heard of.
+        at: Millis,
+    },
+    /// Of what is kept, no more is remembered than there is room for: the oldest goes.
+    KeptSwept,
     /// What calls mostly use was learnt: by its name.
     Habit(String, Habit),
     /// A bill went beyond its hold, and so beyond a limit: to be added to a debt.

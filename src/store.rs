@@ -13,17 +13,20 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod kept;
 mod named;
 mod past;
 
+pub use kept::KEPT_READ;
 pub use named::{ANSWERS_READ, NAME_READ, NamedRead, OLDEST_NAME_READ};
 pub use past::{CALLS_PAST_PAGE, CALLS_PAST_READ, PastRead, USAGE_OF_KEY_READ};
 
 /// The tables, by version: each is run once, in order.
-pub const MIGRATIONS: [&str; 3] = [
+pub const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/tenant/0001_init.sql"),
     include_str!("../migrations/tenant/0002_parts.sql"),
     include_str!("../migrations/tenant/0003_names.sql"),
+    include_str!("../migrations/tenant/0004_kept.sql"),
 ];
 /// Where the versions that were run are kept.
 pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS schema (version INTEGER PRIMARY KEY)";
@@ -96,6 +99,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
     let mut amended = BTreeMap::new();
     let (mut usage, mut health, mut facts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut habits, mut debts, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut kept, mut is_swept) = (Vec::new(), false);
     for change in changes {
         match change {
             Change::Opened(row) => opened.push(opened_row(row)),
@@ -106,6 +110,8 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
             Change::Usage(key, sums) => usage.push(usage_row(key, sums)),
             Change::Health(row) => health.push((row.target.as_str(), row.rests_until, row.rests)),
             Change::Name(change) => names.push(change),
+            Change::Kept { id, provider, at } => kept.push((id.as_str(), provider.as_str(), at)),
+            Change::KeptSwept => is_swept = true,
             Change::Flushed(place) => facts.push((FLUSHED, place.get().to_string())),
         }
     }
@@ -119,6 +125,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
     push(&mut statements, DEBTS_WRITE, &debts);
     push(&mut statements, FACT_WRITE, &facts);
     named::write(&mut statements, &names);
+    kept::write(&mut statements, &kept, is_swept);
     statements
 }
 

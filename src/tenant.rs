@@ -25,6 +25,7 @@ mod amend;
 mod edit;
 mod named;
 mod past;
+mod reach;
 mod restore;
 mod settle;
 mod through;
@@ -93,6 +94,7 @@ impl Tenant {
         let (lease, on_disconnect, unknown) = (policy.lease, policy.on_disconnect, policy.unknown_price);
         let allowed = self.config.policy.allows(&ask.model) && policy.allows(&ask.model);
         let model = self.config.catalog.models.get(&ask.model).filter(|_| allowed).ok_or(Denial::ModelUnknown)?.clone();
+        let model = self.within_reach(&ask.key, &ask.reach, model)?;
         let caller = Caller { key: &ask.key, model: &ask.model };
         if self.ledger.forestalled(&ask.call) {
             return Err(Denial::CallEnded);

@@ -10,14 +10,19 @@ use crate::dialect::{CapField, Dialect};
 use crate::gauge::Gauges;
 use crate::health::Outcome;
 use crate::idempotency::{Following, Idempotency, Name};
-use crate::key::{KeyId, SecretHash, TenantId};
+use crate::key::{KeyId, SecretHash};
 use crate::limits::Block;
 use crate::policy::Disconnect;
 use crate::price::{Bill, Price};
+use crate::reach::{Barrier, Reach};
 use crate::rows::{CallKey, End};
 use crate::units::{Millis, NanoUsd, Tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+mod configure;
+
+pub use configure::{CatalogUpdate, Configure, KeyUpdate, Metrics, TenantUpdate};
 
 /// The answer to a message that settles and admits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,6 +77,9 @@ pub struct Ask {
     /// What is passed on as it is, where the call is a native one: then it has no model and no shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<Through>,
+    /// What it reaches besides its own words.
+    #[serde(default, skip_serializing_if = "Reach::is_empty")]
+    pub reach: Reach,
 }
 
 /// A native call: what is asked of a provider in its own words.
@@ -154,6 +162,9 @@ pub struct Hop {
     /// What its provider refuses of what its dialect can say.
     #[serde(default, skip_serializing_if = "features_none")]
     pub refuses: Features,
+    /// Whether other tenants are served by the same account there: what it keeps is remembered then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
     /// The field that carries an output cap.
     pub cap_field: CapField,
     /// How long a whole answer may take, and the first byte of a stream.
@@ -227,6 +238,8 @@ pub enum Denial {
         /// What that field would have to name.
         name: String,
     },
+    /// It reaches further than its own words.
+    Reaches(Barrier),
     /// A call of this name has already ended.
     CallEnded,
     /// Its `Idempotency-Key` belongs to another request.
@@ -288,6 +301,9 @@ pub struct Settlement {
     /// The answer broke off before its usage was told: what `end` tells is the least that it used.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
+    /// The ids of what its provider has kept of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
 }
 
 /// What the answer to a native call says of itself.
@@ -325,79 +341,4 @@ pub enum Seen {
     },
     /// It may not be shown.
     Denied(Denial),
-}
-
-/// What a tenant's object is told by an administrator's call: each part whole, so that it can be
-/// said again without harm.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Configure {
-    /// The tenant's revision that the tenant and the keys are of: an older one changes nothing.
-    #[serde(default)]
-    pub revision: u64,
-    /// The tenant itself; the first of all messages to an object must bring it.
-    #[serde(default)]
-    pub tenant: Option<TenantUpdate>,
-    /// The catalog.
-    #[serde(default)]
-    pub catalog: Option<CatalogUpdate>,
-    /// Keys, new or changed.
-    #[serde(default)]
-    pub keys: Vec<KeyUpdate>,
-}
-
-/// What a tenant is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TenantUpdate {
-    /// Its name.
-    pub id: TenantId,
-    /// Whether its calls are admitted at all.
-    pub enabled: bool,
-    /// Its policy's document.
-    pub policy: Value,
-}
-
-/// A catalog.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct CatalogUpdate {
-    /// Its version.
-    pub version: u64,
-    /// Its document.
-    pub document: Value,
-}
-
-/// What a key is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct KeyUpdate {
-    /// Its public name.
-    pub id: KeyId,
-    /// What proves that a caller holds it.
-    pub hash: SecretHash,
-    /// Its policy's document.
-    #[serde(default)]
-    pub policy: Option<Value>,
-    /// Whether it was revoked.
-    #[serde(default)]
-    pub revoked: bool,
-    /// From when on it is refused.
-    #[serde(default)]
-    pub expires_at: Option<Millis>,
-}
-
-/// What an object has done since its memory was last rebuilt, for measurements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Metrics {
-    /// Calls admitted.
-    pub calls: u64,
-    /// Rows written, as the platform bills them.
-    pub rows_written: u64,
-    /// Requests that the data path made of the object.
-    pub object_requests: u64,
-    /// Transactions written: group commits.
-    pub commits: u64,
-    /// Bytes of calls that the object's isolate holds now.
-    #[serde(default)]
-    pub isolate_bytes: u64,
-    /// The most that it has held.
-    #[serde(default)]
-    pub isolate_bytes_peak: u64,
 }

@@ -86,6 +86,7 @@ fn settle(world: &mut World, at: CallKey, hop: &Hop, model: Option<&str>, bill: 
         answered_by,
         silent: Vec::new(),
         cut: false,
+        kept: Vec::new(),
     };
     if world.tenant.settle(world.now, &settlement).is_err() {
         let row = world.rows.calls.get(&at).cloned();

@@ -43,6 +43,8 @@ pub struct Provider {
     pub auth: Auth,
     /// What it refuses of what its dialect can say: such a thing is not put into a request that is translated.
     pub refuses: Features,
+    /// Whether all tenants are served by one account there: then what it keeps is passed on only to whose it is.
+    pub shared: bool,
     /// The field that carries an output cap which the client did not set itself, in OpenAI's dialect.
     pub output_cap: CapField,
     /// How long a whole answer may take, and the first byte of a stream.
@@ -140,6 +142,7 @@ pub(super) fn read(name: &str, field: &Field<'_>, built_in: &Value) -> Result<Pr
     let headers = fields.optional("headers").map(|field| read_headers(&field)).transpose()?.unwrap_or_default();
     let (secret, auth) = fields.optional("auth").map(|field| read_auth(&field)).transpose()?.unwrap_or_default();
     let refuses = super::read_features(fields.optional("refuses"))?;
+    let shared = fields.optional("shared").map_or(Ok(true), |field| field.boolean())?;
     let output_cap = match fields.optional("output_cap") {
         // OpenAI's reasoning models take no other; most compatible servers know only the older one.
         None if address.is_some_and(|address| address.starts_with("https://api.openai.com/")) => {
@@ -161,7 +164,7 @@ pub(super) fn read(name: &str, field: &Field<'_>, built_in: &Value) -> Result<Pr
         Some(field) => read_price_list(&field)?,
     };
     fields.finish()?;
-    Ok(Provider { dialects, place, query, headers, secret, auth, refuses, output_cap, timeout, price_list })
+    Ok(Provider { dialects, place, query, headers, secret, auth, refuses, shared, output_cap, timeout, price_list })
 }
 
 /// The rows that are built in, by name.

@@ -3,6 +3,7 @@
 use super::splice::{Edit, Patches};
 use super::{Dialect, Endpoint, anthropic, gemini, openai, responses};
 use crate::bound::Shape;
+use crate::reach::{Made, Reach};
 use crate::units::Tokens;
 use serde_json::error::Category;
 
@@ -31,6 +32,8 @@ pub struct Envelope {
     pub user: Option<String>,
     /// What the request is made of, as far as its price depends on it.
     pub shape: Shape,
+    /// What it reaches besides its own words.
+    pub reach: Reach,
     pub(super) places: Places,
 }
 
@@ -87,6 +90,11 @@ impl Envelope {
         }
     }
 
+    /// What its answer can tell of what a provider keeps of it; `None`: nothing is kept.
+    pub fn made(&self) -> Option<Made> {
+        Made::of(self.endpoint, &self.reach, &self.shape)
+    }
+
     /// The bytes of `body`, from which this was read, with `edit` made and all else as it was.
     pub fn splice(&self, body: &[u8], edit: &Edit<'_>) -> Vec<u8> {
         self.patches(body, edit).apply(body)
@@ -94,8 +102,9 @@ impl Envelope {
 
     /// A request for one whole answer of `model`, of which no more is known.
     pub(super) fn new(endpoint: Endpoint, model: String) -> Self {
-        let (stream, show_usage, output_cap, user, shape) = (false, false, None, None, Shape::default());
-        Self { endpoint, model, stream, show_usage, output_cap, n: 1, user, shape, places: Places::Nowhere }
+        let (stream, show_usage, output_cap, user) = (false, false, None, None);
+        let (shape, reach) = (Shape::default(), Reach::default());
+        Self { endpoint, model, stream, show_usage, output_cap, n: 1, user, shape, reach, places: Places::Nowhere }
     }
 }
 

@@ -30,6 +30,11 @@ pub(crate) fn word<'n>(raw: &[u8], words: &[&'n str]) -> Option<&'n str> {
     words.iter().find(|word| raw == word.as_bytes() || letters(raw).eq(word.chars())).copied()
 }
 
+/// The text that `raw`, a string as it is written, stands for.
+pub(crate) fn text(raw: &[u8]) -> String {
+    letters(raw).collect()
+}
+
 /// Whether a reader that ignores case, as Go's does, takes `key` for the field `name`.
 ///
 /// Such a provider would honour a `Max_Tokens` that no limit here had looked at. The long s and the

@@ -3,6 +3,7 @@
 use super::names::{field, word};
 use super::skim::{Cursor, Key};
 use crate::bound::Shape;
+use crate::reach::{self, Reach};
 use memchr::memchr;
 
 /// What a request is made of, as far as it was read.
@@ -11,6 +12,18 @@ pub(in crate::dialect) struct Seen {
     pub(in crate::dialect) shape: Shape,
     /// The bytes that are certainly media and not text.
     pub(in crate::dialect) media_bytes: u64,
+    /// What it names besides its own words.
+    pub(in crate::dialect) reach: Reach,
+    /// What is read stands in an `extra_body`.
+    is_extra: bool,
+}
+
+impl Seen {
+    /// Notes that the value that begins at `start` has no bound, and what it names that is kept at the provider.
+    pub(in crate::dialect) fn strange(&mut self, start: &Cursor<'_>) {
+        self.shape.unbounded = true;
+        self.reach.scan(start, false);
+    }
 }
 
 /// Steps over a request of one dialect. No step has a result where the text cannot be read.
@@ -18,15 +31,67 @@ pub(in crate::dialect) trait Walk: Default {
     /// What was seen so far.
     fn seen(&mut self) -> &mut Seen;
 
-    /// Steps over the whole request.
-    fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()>;
+    /// Steps over the value of a field of the body.
+    fn field<'a>(&mut self, cursor: &mut Cursor<'a>, key: &Key<'a>) -> Option<()>;
 
     /// Steps over any value, however deep, and looks for what counts wherever it stands.
     fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()>;
 
+    /// Steps over the whole request.
+    fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if cursor.peek()? != b'{' {
+            return self.elsewhere(cursor);
+        }
+        object(cursor, &mut |cursor, key| {
+            let before = self.seen().shape.unbounded;
+            match reach::of_field(key.name) {
+                Some(field) if reach::is_asked(cursor, field)? => self.reaches(cursor, field)?,
+                _ if !self.seen().is_extra && field(key.name, &["extra_body"]).is_some() => self.extra(cursor)?,
+                _ => self.field(cursor, key)?,
+            }
+            let seen = self.seen();
+            if seen.shape.unbounded && !before {
+                seen.reach.unbounded(key.name);
+            }
+            Some(())
+        })
+    }
+
+    /// Steps over the value of a field that reaches further than the request's own words.
+    fn reaches(&mut self, cursor: &mut Cursor<'_>, field: &reach::Field) -> Option<()> {
+        self.seen().reach.take(cursor, field)?;
+        self.elsewhere(cursor)
+    }
+
+    /// Steps over what routers take for more of the body.
+    fn extra(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if absent(cursor) {
+            return self.pass(cursor);
+        }
+        let before = std::mem::replace(&mut self.seen().is_extra, true);
+        self.elsewhere(&mut cursor.clone())?;
+        self.body(cursor)?;
+        self.seen().is_extra = before;
+        Some(())
+    }
+
+    /// Steps over whether the answer is to be kept; one that is given twice keeps it if either does. `unsaid`: what `null` means.
+    fn store(&mut self, cursor: &mut Cursor<'_>, unsaid: bool) -> Option<()> {
+        let stores = match cursor.peek()? {
+            b'f' => false,
+            b'n' => unsaid,
+            _ => true,
+        };
+        let before = &mut self.seen().reach.store;
+        *before = Some(before.unwrap_or(false) || stores);
+        self.pass(cursor)
+    }
+
     /// Steps over something that has no bound, unless it is nothing.
     fn elsewhere(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        self.seen().shape.unbounded |= !absent(cursor);
+        if !absent(cursor) {
+            self.seen().strange(cursor);
+        }
         self.pass(cursor)
     }
 
@@ -61,25 +126,35 @@ pub(in crate::dialect) trait Walk: Default {
         if cursor.peek()? != b'{' {
             return self.elsewhere(cursor);
         }
-        let (mut kinds, mut known): (u32, bool) = (0, may_lack);
+        let (start, mut kinds, mut known): (_, u32, bool) = (cursor.clone(), 0, may_lack);
+        // What makes pictures is asked by the name of its model, too, and bounded like any tool of the provider's.
+        let mut is_picture = true;
         object(cursor, &mut |cursor, key| {
             if field(key.name, &["type"]).is_some() && !(may_lack && absent(cursor)) {
                 (kinds, known) = (kinds.saturating_add(1), is_one_of(cursor, types)?);
+                is_picture &= is_one_of(cursor, &["image_generation"])?;
             }
             self.pass(cursor)
         })?;
-        self.seen().shape.unbounded |= !known || kinds > 1;
+        if !known || kinds > 1 {
+            let seen = self.seen();
+            seen.shape.unbounded = true;
+            seen.reach.scan(&start, kinds == 0 || !is_picture);
+        }
         Some(())
     }
 }
 
-/// Reads what `body`, a valid JSON object, is made of.
-pub(in crate::dialect) fn read<W: Walk>(body: &[u8]) -> Shape {
+/// Reads what `body`, a valid JSON object, is made of, and what it reaches.
+pub(in crate::dialect) fn read<W: Walk>(body: &[u8]) -> (Shape, Reach) {
     let mut walk = W::default();
     let read = walk.body(&mut Cursor::new(body));
-    let Seen { shape, media_bytes } = std::mem::take(walk.seen());
+    let Seen { shape, media_bytes, mut reach, .. } = std::mem::take(walk.seen());
     let bytes = count(body.len()).saturating_sub(if read.is_some() { media_bytes } else { 0 });
-    Shape { bytes, unbounded: shape.unbounded || read.is_none(), ..shape }
+    if read.is_none() {
+        reach = reach::of_json(body);
+    }
+    (Shape { bytes, unbounded: shape.unbounded || read.is_none(), ..shape }, reach)
 }
 
 /// Whether a string that says one of `words` comes next, in front of which the cursor stays.

@@ -14,6 +14,21 @@ impl Refusal {
         Self::new(400, "invalid_request_error", Some("invalid_path"), message)
     }
 
+    /// JSON that is not read as it stands.
+    pub fn not_utf8() -> Self {
+        let message = "The body is not UTF-8, or begins with a byte order mark; send JSON encoded as UTF-8.";
+        Self::new(400, "invalid_request_error", None, message)
+    }
+
+    /// JSON of which the first `bytes` hold no whole value.
+    pub fn json_too_large(bytes: usize) -> Self {
+        let message = format!(
+            "The body is JSON of more than {bytes} bytes, which is not passed on unread; send less, or send files by their address \
+             or as multipart/form-data."
+        );
+        Self::new(413, "invalid_request_error", Some("request_too_large"), message)
+    }
+
     /// A native call with an `Idempotency-Key`: its answer is not kept, so the key would promise what is not done.
     pub fn no_idempotency() -> Self {
         let message = "Calls that are passed on to a provider as they are can be repeated under no Idempotency-Key: their \

@@ -31,7 +31,7 @@ impl Visit {
             let model = call.envelope.as_ref().map_or("", |envelope| envelope.model.as_str());
             let stamp = Stamp { id: &id, created: call.created(), model };
             let show_usage = call.envelope.as_ref().is_some_and(|envelope| envelope.show_usage);
-            let relay = Relay::between(call.from(), call.endpoint, &stamp, show_usage);
+            let relay = Relay::between(call.from(), call.endpoint, &stamp, show_usage).remembering(call.made());
             call.relay = Some(Stream::new(relay, call.endpoint, call.list, std::mem::take(&mut call.secrets)));
             call.body = Vec::new();
         }
@@ -134,6 +134,10 @@ impl Visit {
         if let Some(call) = &mut self.call {
             let refused = !(200..300).contains(&status);
             call.attempted(Outcome::Answered, if refused { Ending::Refused } else { Ending::Answered });
+            if let Some(mut made) = call.made().filter(|_| !refused) {
+                made.answer(body);
+                call.kept = made.take();
+            }
             call.ended(status, told.known);
         }
         true

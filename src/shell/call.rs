@@ -10,6 +10,7 @@ use crate::dialect::{BadRequest, Dialect, Endpoint, Envelope};
 use crate::health::Outcome;
 use crate::idempotency::{Following, Idempotency};
 use crate::key::Presented;
+use crate::reach::{Made, Reach};
 use crate::reckon::{Known, Reckoning};
 use crate::refusal::{Failure, Refusal};
 use crate::relay::Metered;
@@ -55,6 +56,8 @@ pub(super) struct Call {
     pub(super) passage: Option<Passage>,
     /// Only the beginning of the answer was read.
     pub(super) excerpt: bool,
+    /// The ids of what its provider has kept of it.
+    pub(super) kept: Vec<String>,
     pub(super) end: End,
 }
 
@@ -80,6 +83,7 @@ impl Call {
             relay: None,
             passage: None,
             excerpt: false,
+            kept: Vec::new(),
             end: End::default(),
         }
     }
@@ -103,6 +107,7 @@ impl Call {
             choices: envelope.n,
             idempotency: self.name.as_ref().map(|name| Idempotency::of(name, &self.place(), &self.body)),
             through: None,
+            reach: Reach { dialect: Some(self.endpoint.dialect()), ..envelope.reach.clone() },
         })
     }
 
@@ -172,6 +177,12 @@ impl Call {
     /// The dialect of the target that is being tried.
     pub(super) fn from(&self) -> Dialect {
         self.outgoing.as_ref().map_or(self.endpoint.dialect(), |outgoing| outgoing.dialect)
+    }
+
+    /// What its answer can tell of what the provider keeps of it, where that is to be remembered.
+    pub(super) fn made(&self) -> Option<Made> {
+        let is_shared = self.hop().is_some_and(|hop| hop.shared) && self.from() == self.endpoint.dialect();
+        self.envelope.as_ref().filter(|_| is_shared)?.made()
     }
 
     /// Whether some of this quotes a secret.
@@ -307,6 +318,7 @@ impl Visit {
         let Some(call) = &mut self.call else {
             return;
         };
+        call.kept = call.relay.as_ref().map(Stream::made).unwrap_or_default();
         let Some(Metered { known, whole, finished }) = call.relay.as_ref().map(Stream::metered) else {
             return;
         };
@@ -334,6 +346,7 @@ impl Visit {
         end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
         let at = call.admission.as_ref().map(|admission| admission.at);
         let (answered_by, cut) = (None, std::mem::take(&mut call.cut));
-        to_json(&Settlement { at, call: self.id.clone(), end, attempts, name, answered_by, silent, cut })
+        let kept = std::mem::take(&mut call.kept);
+        to_json(&Settlement { at, call: self.id.clone(), end, attempts, name, answered_by, silent, cut, kept })
     }
 }

@@ -71,7 +71,7 @@ impl Visit {
     /// What an answer that passes as it comes passes through.
     pub fn passage(&mut self) -> Option<Passage> {
         let call = self.call.as_mut()?;
-        let passage = Passage::new("application/json", &call.secrets);
+        let passage = Passage::new("application/json", &call.secrets, call.made());
         call.passage = Some(passage.clone());
         Some(passage)
     }
@@ -81,6 +81,7 @@ impl Visit {
         let status = self.status();
         let Some(call) = &mut self.call else { return };
         let Some(passage) = call.passage.take() else { return };
+        let kept = passage.made();
         let passing = passage.passing();
         let usage = passing.meter.usage();
         let counted = if usage.is_none() && call.endpoint.has_output() { tokens(passing.bytes) } else { Tokens::ZERO };
@@ -88,6 +89,7 @@ impl Visit {
         call.attempted(if cut { Outcome::Failed } else { Outcome::Answered }, Ending::Answered);
         call.ended(status, Known { usage, counted, since: Tokens::ZERO });
         call.cut = cut && usage.is_none();
+        call.kept = kept;
     }
 }
 

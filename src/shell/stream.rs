@@ -60,6 +60,11 @@ impl Stream {
         self.0.relay.borrow().metered()
     }
 
+    /// The ids of what its provider has kept.
+    pub(super) fn made(&self) -> Vec<String> {
+        self.0.relay.borrow_mut().made()
+    }
+
     /// The bytes to send on, unless they quote the secret. They are whole frames, so none can hide in a cut.
     fn checked(&self, chunk: &[u8], relayed: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let bytes = relayed.as_deref().unwrap_or(chunk);

@@ -50,7 +50,7 @@ impl TenantHost {
     pub fn call(&mut self, now: f64, ask: &str, ends: &str) -> Answer<String> {
         let now = millis(now);
         let ends: Vec<Settlement> = ends.lines().filter_map(read_settlement).collect();
-        let ask: Option<Ask> = if ask.is_empty() { None } else { Some(read_json(ask)?) };
+        let mut ask: Option<Ask> = if ask.is_empty() { None } else { Some(read_json(ask)?) };
         self.metrics.object_requests = self.metrics.object_requests.saturating_add(1);
         let Some(mut tenant) = self.tenant(now)? else {
             return Ok(to_json(&Reply::Denied(Denial::KeyUnknown)));
@@ -63,7 +63,7 @@ impl TenantHost {
             }
             self.settle_name(&mut tenant, settlement)?;
         }
-        let reply = match &ask {
+        let reply = match &mut ask {
             None => Reply::Settled,
             Some(ask) => self.ask(&mut tenant, now, ask)?,
         };

@@ -16,6 +16,8 @@ const PASSED = [
 const IDLE_MS = 120_000;
 // How long an answer is read on whose client has left.
 const DRAIN_MS = 25_000;
+// White space in JSON.
+const BLANK = [0x20, 0x09, 0x0a, 0x0d];
 // What is read at once of bytes that are only passed on.
 const BUFFER_BYTES = 64 * 1_024;
 // How often it is asked whether the tenant's object is to hear of the call.
@@ -23,10 +25,11 @@ const REPORT_MS = 5_000;
 
 export async function pass(visit, request, env, context) {
   const through = visit.through(request.headers.get("x-tollgate-provider") ?? "", carried(request.headers));
-  if (!(await admitted(through, env, context))) return speak(through, context);
+  const content = await opened(through, request);
+  if (content === undefined || !(await admitted(through, env, context))) return speak(through, context);
   const hush = report(through, env);
   try {
-    const response = through.begin(secrets(env, through.secret_names())) ? await send(through, request) : null;
+    const response = through.begin(secrets(env, through.secret_names())) ? await send(through, content) : null;
     if (response !== null) {
       if (through.head(response.status, headOf(response))) return handOn(through, response, hush, env, context);
       drop(response);
@@ -44,8 +47,45 @@ function carried(headers) {
   return lines.join("\n");
 }
 
+// The request's body as it goes on. What begins as JSON does is held and read first; a body that is refused is undefined.
+async function opened(through, request) {
+  const stream = request.body;
+  const [type, length] = [request.headers.get("content-type") ?? "", request.headers.get("content-length")];
+  if (stream === null || !through.opens(type)) return stream;
+  const max = through.body_max(type);
+  const reader = stream.getReader();
+  const chunks = [];
+  let [size, first, ended, held] = [0, undefined, false, true];
+  while (!ended && held && size <= max) {
+    const { done, value } = await reader.read();
+    ended = done;
+    if (done) break;
+    chunks.push(value);
+    size += value.byteLength;
+    first ??= value.find((byte) => !BLANK.includes(byte));
+    held = first === undefined || through.holds(type, first);
+  }
+  reader.releaseLock();
+  const bytes = new Uint8Array(await new Blob(chunks).arrayBuffer());
+  if (held && size > 0 && !through.read(bytes, ended)) return undefined;
+  return ended ? bytes : continued(bytes, stream, length);
+}
+
+// The stream of `bytes` and the rest, with the length that it is said to have.
+function continued(bytes, rest, length) {
+  const { readable, writable } = stream(length === null ? undefined : Number(length));
+  const writer = writable.getWriter();
+  const written = writer.write(bytes).then(() => {
+    writer.releaseLock();
+    return rest.pipeTo(writable);
+  });
+  // Whoever breaks off is told at the other end.
+  written.catch(() => {});
+  return readable;
+}
+
 // The provider's answer; nothing where there is none.
-async function send(through, request) {
+async function send(through, content) {
   const account = through.google_account();
   try {
     if (account !== undefined) through.google_token(await googleToken(account));
@@ -56,7 +96,7 @@ async function send(through, request) {
   try {
     const [url, headers, method] = [through.url(), through.outgoing_headers(), through.method()];
     through.sends();
-    return await callProvider(url, headers, request.body, through.timeout(), true, method);
+    return await callProvider(url, headers, content, through.timeout(), true, method);
   } catch (error) {
     through.failed(late(error), through.doubts(String(error?.message)) && (await isClosed(through.url())));
     return null;

@@ -13,6 +13,7 @@ use crate::dialect::Dialect;
 use crate::health::Outcome;
 use crate::passthrough::{self, Meter};
 use crate::policy::Disconnect;
+use crate::reach::Reach;
 use crate::refusal::{Failure, Refusal};
 use crate::rows::{End, Truth};
 use crate::settle;
@@ -20,25 +21,15 @@ use crate::units::{Millis, NanoUsd, Tokens};
 use crate::wire::{self, Admission, Amend, AnsweredBy, Ask, Denial, Hop, Reply, Settlement};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
+mod body;
 pub(super) mod passage;
 
+pub(super) use body::Native;
 use passage::Passage;
 
 /// How long nothing is said of a call under way, at the most; and how often in its lease something is, at the least.
 const SILENCE_MAX: Millis = Millis::from_secs(60);
 const REPORTS_MIN: u64 = 3;
-
-/// What the head of a native call's request asks for.
-#[derive(Default)]
-pub(super) struct Native {
-    /// The provider, where the path names it.
-    pub(super) provider: Option<String>,
-    pub(super) method: String,
-    /// The path at the provider, as it is written.
-    pub(super) path: String,
-    /// What follows the `?`, as it goes on.
-    pub(super) query: String,
-}
 
 /// A native call, as far as it has come.
 #[wasm_bindgen]
@@ -47,6 +38,8 @@ pub struct Through {
     native: Native,
     /// Those headers of the client's that go on, as lines.
     carried: String,
+    /// What its body reaches besides its own words, as far as that was read.
+    reach: Reach,
     admission: Option<Admission>,
     secrets: Vec<String>,
     /// The token that Google is shown.
@@ -60,6 +53,8 @@ pub struct Through {
     /// The answer broke off before its usage was told.
     cut: bool,
     answered_by: Option<AnsweredBy>,
+    /// The ids of what the provider has kept of it.
+    kept: Vec<String>,
     end: End,
 }
 
@@ -75,6 +70,7 @@ impl Visit {
             visit: self,
             native,
             carried,
+            reach: Reach::default(),
             admission: None,
             secrets: Vec::new(),
             token: None,
@@ -84,6 +80,7 @@ impl Visit {
             attempts: Attempts::default(),
             cut: false,
             answered_by: None,
+            kept: Vec::new(),
             end: End::default(),
         }
     }
@@ -110,6 +107,7 @@ impl Through {
             choices: 1,
             idempotency: None,
             through: Some(wire::Through { provider: provider.clone(), path: path.clone(), method: method.clone() }),
+            reach: self.reach.clone(),
         })
     }
 
@@ -160,27 +158,32 @@ impl Through {
         }
         self.length = length.parse().ok();
         self.visit.answer = Answer { status, headers, text: String::new() };
-        self.passage = Some(Passage::new(content_type, &self.secrets));
+        let made = self.makes().filter(|_| (200..300).contains(&status));
+        self.passage = Some(Passage::new(content_type, &self.secrets, made));
     }
 
     /// Notes how the call ended, and at what it is billed.
     fn ended(&mut self) {
         let (status, ways) = (self.visit.answer.status, self.hop().zip(self.passage.as_ref()));
-        if let Some((end, answered_by)) = ways.map(|(hop, passage)| bill(hop, &passage.passing().meter, status)) {
+        let looks = self.touch().looks;
+        if let Some((end, answered_by)) = ways.map(|(hop, passage)| bill(hop, &passage.passing().meter, status, looks))
+        {
             (self.end, self.answered_by) = (end, answered_by);
         }
+        self.kept = self.passage.as_ref().map(Passage::made).unwrap_or_default();
     }
 }
 
 /// The end of a call that `hop` answered with `status`, and what the object is to price it by. A provider that refuses a request
-/// does not charge for it, not even what each call costs.
-fn bill(hop: &Hop, meter: &Meter, status: u16) -> (End, Option<AnsweredBy>) {
+/// does not charge for it, not even what each call costs; one that only `looks` at something used nothing itself.
+fn bill(hop: &Hop, meter: &Meter, status: u16, looks: bool) -> (End, Option<AnsweredBy>) {
     let provider = hop.target.trim_end_matches("/*");
     let answered = (200..300).contains(&status);
-    let (usage, model) = (meter.usage().filter(|_| answered), meter.model().filter(|_| answered));
+    let works = answered && !looks;
+    let (usage, model) = (meter.usage().filter(|_| works), meter.model().filter(|_| works));
     let bill = usage.map(settle::bill_of).unwrap_or_default();
     let cost = if answered { hop.price.cost(bill) } else { NanoUsd::ZERO };
-    let truth = if usage.is_some() || !answered { Truth::Reported } else { Truth::Counted };
+    let truth = if usage.is_some() || !works { Truth::Reported } else { Truth::Counted };
     let target = model.map_or_else(|| hop.target.clone(), |model| format!("{provider}/{model}"));
     let request = hop.price.request;
     let answered_by = model.map(|model| AnsweredBy { provider: provider.to_owned(), model: model.to_owned(), request });
@@ -411,8 +414,9 @@ impl Through {
         let (silent, attempts) = (self.attempts.silent(), self.attempts.take());
         let mut end = std::mem::take(&mut self.end);
         end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+        let kept = std::mem::take(&mut self.kept);
         let (at, answered_by) = (self.admission.as_ref().map(|admission| admission.at), self.answered_by.take());
         let (call, cut) = (self.visit.id.clone(), std::mem::take(&mut self.cut));
-        to_json(&Settlement { at, call, end, attempts, name: None, answered_by, silent, cut })
+        to_json(&Settlement { at, call, end, attempts, name: None, answered_by, silent, cut, kept })
     }
 }

@@ -18,6 +18,7 @@ impl Tenant {
     /// The call is not in memory: the host reads its row and calls [`Tenant::settle_row`].
     pub fn settle(&mut self, now: Millis, settlement: &Settlement) -> Result<(), RowNeeded> {
         let now = self.tick(now);
+        self.keep(now, settlement);
         let named = || self.ledger.find(&settlement.call).map(|row| row.at);
         let Some(at) = settlement.at.or_else(named) else {
             // It came before its ask, which will find the call ended.

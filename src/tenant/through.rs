@@ -4,14 +4,15 @@
 //! money it holds what its path costs each time, where the catalog says, or else what is held for whatever has no bound.
 
 use super::Tenant;
-use crate::catalog::{Auth, UNBOUNDED_DEFAULT};
-use crate::dialect::Dialect;
+use crate::catalog::{Auth, Provider, UNBOUNDED_DEFAULT};
+use crate::dialect::{Dialect, Endpoint};
 use crate::gauge::Gauges;
 use crate::key::KeyId;
 use crate::limits::{Caller, Load};
-use crate::passthrough;
+use crate::passthrough::{self, Touch};
 use crate::policy::UnknownPrice;
 use crate::price::Price;
+use crate::reach::{Barrier, Named, What};
 use crate::route;
 use crate::rows::{CallRow, Change, State};
 use crate::units::{Millis, NanoUsd, Tokens};
@@ -44,6 +45,7 @@ impl Tenant {
         if to.place.address().is_none() {
             return Err(Denial::ProviderBound(name));
         }
+        let touch = self.touches(now, ask, through, (&name, &to))?;
         if self.ledger.forestalled(&ask.call) {
             return Err(Denial::CallEnded);
         }
@@ -52,12 +54,12 @@ impl Tenant {
             if row.state != State::Open {
                 return Err(Denial::CallEnded);
             }
-            let price = self.path_price(row.at.millis(), caller, &name, &through.path).unwrap_or_default();
+            let price = self.path_price(row.at.millis(), caller, &name, (&through.path, &touch)).unwrap_or_default();
             return Ok(self.passed(now, &row, route::hop(passthrough::target_name(&name), &to, price)));
         }
-        let price = self.path_price(now, caller, &name, &through.path)?;
+        let price = self.path_price(now, caller, &name, (&through.path, &touch))?;
         let request = price.0.request;
-        let cost = if request > NanoUsd::ZERO { request } else { UNBOUNDED_DEFAULT };
+        let cost = if request > NanoUsd::ZERO || touch.looks { request } else { UNBOUNDED_DEFAULT };
         let load = Load { cost, ..Load::default() };
         let blocks = self.limits.blocks(now, caller, &load, self.ledger.first_lease());
         if !blocks.is_empty() {
@@ -99,18 +101,60 @@ impl Tenant {
         if own.allows(model) && tenant.allows(model) { Ok(()) } else { denied("models", model.to_owned()) }
     }
 
+    /// What a call does with what is kept at its provider, of the name and the row given: whether it may.
+    fn touches(&self, now: Millis, ask: &Ask, through: &Through, to: (&str, &Provider)) -> Result<Touch, Denial> {
+        let (Through { method, path, .. }, reach, (name, provider)) = (through, &ask.reach, to);
+        let touch = Touch::of(method, path);
+        let barred = |what, field: String, id: String| Err(Denial::Reaches(Barrier::Named(Named { what, field, id })));
+        let at_path = || format!("{name}/{path}");
+        let is_priced = || {
+            let own = passthrough::names(name, path).find_map(|name| self.config.catalog.own_price(&name, now));
+            own.is_some_and(|(price, _)| price.request > NanoUsd::ZERO)
+        };
+        let work = reach.named.iter().find(|named| named.what == What::Later).map(|named| named.field.clone());
+        if let Some(field) = work.or_else(|| touch.later.then(at_path)).filter(|_| !is_priced()) {
+            return barred(What::Later, field, String::new());
+        }
+        if let Some(named) = reach.named.iter().find(|named| named.what == What::Model).filter(|_| calls_a_model(path))
+        {
+            return barred(What::Model, named.field.clone(), String::new());
+        }
+        if !provider.shared {
+            return Ok(touch);
+        }
+        if reach.crowded {
+            return Err(Denial::Reaches(Barrier::Crowded));
+        }
+        if touch.all {
+            return barred(What::Kept, at_path(), String::new());
+        }
+        let is_own = |id: &str| reach.owns(id, name);
+        if let Some(id) = touch.names.first().filter(|_| !touch.names.iter().any(|id| is_own(id))) {
+            return barred(What::Kept, at_path(), id.clone());
+        }
+        match reach.named.iter().find(|named| named.what == What::Kept && !is_own(&named.id)) {
+            Some(named) => Err(Denial::Reaches(Barrier::Named(named.clone()))),
+            None => Ok(touch),
+        }
+    }
+
     /// What a call to `path` of `provider` costs besides what its answer's model does, and where that is written.
     fn path_price(
         &self,
         now: Millis,
         caller: Caller<'_>,
         provider: &str,
-        path: &str,
+        (path, touch): (&str, &Touch),
     ) -> Result<(Price, String), Denial> {
         let catalog = &self.config.catalog;
         let unknown = self.policy(caller.key).unknown_price;
         let own = passthrough::names(provider, path).find_map(|name| catalog.own_price(&name, now));
         let default = || catalog.default_price(now).filter(|_| unknown == UnknownPrice::Default);
+        if touch.looks {
+            // What it tells of a usage is that of what it looks at.
+            let request = |(price, by): (Price, String)| (Price { request: price.request, ..Price::default() }, by);
+            return Ok(own.map(request).unwrap_or_default());
+        }
         match own.or_else(default) {
             Some(price) => Ok(price),
             None if unknown != UnknownPrice::TrackOnly && self.limits.bound_cost(caller) => Err(Denial::PriceUnknown {
@@ -137,4 +181,12 @@ impl Tenant {
             gauges,
         }
     }
+}
+
+/// Whether `path` is one by which a model of the caller's choice answers: what chooses another is known by name there.
+fn calls_a_model(path: &str) -> bool {
+    let ends = |own: &str| {
+        path.strip_suffix(own.trim_start_matches('/')).is_some_and(|head| head.is_empty() || head.ends_with('/'))
+    };
+    Endpoint::paths().any(ends) || path.contains(":generateContent") || path.contains(":streamGenerateContent")
 }

@@ -90,8 +90,8 @@ before(async () => {
   [world, native] = await Promise.all([startWorld(), startNative()]);
   await world.catalog({ chat: 'c10' }, {
     providers: {
-      n: { dialect: 'openai', base_url: native.url, auth: { bearer: 'PROVIDER_A_KEY' }, timeout: '1s', headers: { 'x-own': 'of the catalog' }, query: 'api-version=1' },
-      c: { dialect: 'anthropic', base_url: native.url, auth: { header: 'x-api-key', secret: 'PROVIDER_B_KEY' } },
+      n: { dialect: 'openai', base_url: native.url, shared: false, auth: { bearer: 'PROVIDER_A_KEY' }, timeout: '1s', headers: { 'x-own': 'of the catalog' }, query: 'api-version=1' },
+      c: { dialect: 'anthropic', base_url: native.url, shared: false, auth: { header: 'x-api-key', secret: 'PROVIDER_B_KEY' } },
       unset: { dialect: 'openai', base_url: native.url, auth: { bearer: 'LACKING_API_KEY' } },
     },
     prices: PRICES, default_provider: 'n',

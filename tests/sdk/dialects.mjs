@@ -13,7 +13,7 @@ const AWS = { access_key_id: 'AWS_ID', secret_access_key: 'AWS_KEY', region: 'us
 export const PROVIDERS = {
   openai: { dialect: 'openai', path: '/v1' },
   responses: { dialect: 'responses', path: '/v1', auth: { bearer: 'OPENAI_API_KEY' } },
-  anthropic: { path: '/v1' },
+  anthropic: { path: '/v1', shared: false },
   gemini: { path: '/v1beta' },
   converse: { dialect: 'converse', path: '', auth: { aws: AWS } },
   'workers-ai-binding': {},

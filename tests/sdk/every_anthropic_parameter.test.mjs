@@ -1,5 +1,5 @@
-// Every field of a message that Anthropic's SDK declares passes under hard limits, whole and streamed, and arrives as it was sent. When the
-// SDK learns a field, the first test here fails.
+// Every field of a message that Anthropic's SDK declares passes under hard limits, whole and streamed, and arrives as it was sent, at
+// an account that no other tenant shares. When the SDK learns a field, the first test here fails.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
 // Every parameter that the official SDK for Node declares, in every form that it declares, passes under hard limits on money, tokens and
-// calls at once, and arrives as it was sent. When the SDK learns a parameter, a part, a tool or a role, the first test here fails.
+// calls at once, and arrives as it was sent, at an account that no other tenant shares. When the SDK learns a parameter, a part, a tool
+// or a role, the first test here fails.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -131,7 +132,7 @@ const sdk = (key) => new OpenAI({ apiKey: key, baseURL: `${world.url}/v1`, maxRe
 before(async () => {
   world = await startWorld();
   const model = (name) => ({ targets: [{ provider: 'a', model: name }], ...MODEL });
-  await world.catalog({ c10: model('c10'), hang: model('hang') });
+  await world.catalog({ c10: model('c10'), hang: model('hang') }, { providers: { a: { shared: false } } });
   client = sdk((await world.tenant({ limits: [
     { name: 'budget', what: 'cost', per: 'tenant', window: 'month', max: '5' },
     { name: 'tpm', what: 'tokens', per: 'key', window: '60s', max: 2_000_000 },

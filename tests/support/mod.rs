@@ -31,6 +31,7 @@ pub(crate) struct Rows {
     pub(crate) debts: BTreeMap<DebtKey, Amount>,
     pub(crate) flushed: CallKey,
     pub(crate) names: names::NameRows,
+    pub(crate) kept: BTreeMap<(String, String), Millis>,
     pub(crate) written: u64,
 }
 
@@ -52,6 +53,8 @@ impl Rows {
             }
             Change::Flushed(place) => self.flushed = place,
             Change::Name(change) => self.names.write(change),
+            Change::Kept { id, provider, at } => drop(self.kept.insert((id, provider), at)),
+            Change::KeptSwept => {}
             Change::Health(row) if row.rests == 0 => drop(self.health.remove(&row.target)),
             Change::Health(row) => drop(self.health.insert(row.target.clone(), row)),
         }
@@ -145,6 +148,7 @@ impl World {
             choices: 1,
             idempotency: None,
             through: None,
+            reach: tollgate::reach::Reach::default(),
         }
     }
 
@@ -176,8 +180,17 @@ impl World {
     /// Ends a call some of whose targets fell silent, or whose answer was cut.
     pub(crate) fn end_with(&mut self, call: &str, at: Option<CallKey>, end: End, silent: Vec<String>, cut: bool) {
         let name = self.rows.names.names.values().find(|row| row.call == call).map(|row| row.name.clone());
-        let settlement =
-            Settlement { at, call: call.to_owned(), end, attempts: Vec::new(), name, answered_by: None, silent, cut };
+        let settlement = Settlement {
+            at,
+            call: call.to_owned(),
+            end,
+            attempts: Vec::new(),
+            name,
+            answered_by: None,
+            silent,
+            cut,
+            kept: Vec::new(),
+        };
         if let Err(needed) = self.tenant.settle(self.now, &settlement) {
             self.write();
             let row = self.rows.calls.get(&needed.0).cloned();

@@ -69,7 +69,7 @@ pub(in crate::dialect) fn read(endpoint: Endpoint, body: &str) -> Result<Envelop
             spans.budget = read_budget(body, thinking)?;
         }
     }
-    envelope.shape = shape::read(body.as_bytes());
+    (envelope.shape, envelope.reach) = shape::read(body.as_bytes());
     Ok(Envelope { places: Places::Anthropic(spans), ..envelope })
 }
 

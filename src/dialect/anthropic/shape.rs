@@ -24,8 +24,9 @@
 
 use crate::bound::Shape;
 use crate::dialect::names::field;
-use crate::dialect::skim::Cursor;
+use crate::dialect::skim::{Cursor, Key};
 use crate::dialect::walk::{self, Seen, Walk, absent, array, count, is_one_of, object};
+use crate::reach::Reach;
 use memchr::memchr;
 
 /// The fields of the body that are walked through.
@@ -68,7 +69,7 @@ const BLOCKS: [&str; 8] =
 const SOURCES: [&str; 5] = ["base64", "url", "file", "text", "content"];
 
 /// Reads what `body`, a valid JSON object, is made of.
-pub(super) fn read(body: &[u8]) -> Shape {
+pub(super) fn read(body: &[u8]) -> (Shape, Reach) {
     walk::read::<Reader>(body)
 }
 
@@ -101,8 +102,8 @@ impl Walk for Reader {
         &mut self.seen
     }
 
-    fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        object(cursor, &mut |cursor, key| match field(key.name, &BODY) {
+    fn field<'a>(&mut self, cursor: &mut Cursor<'a>, key: &Key<'a>) -> Option<()> {
+        match field(key.name, &BODY) {
             Some("system") => self.content(cursor),
             Some("messages") => self.list(cursor, Self::message),
             Some("tools") => self.list(cursor, Self::tool),
@@ -117,7 +118,7 @@ impl Walk for Reader {
             }
             None if field(key.name, &PLAIN).is_some() => self.pass(cursor),
             None => self.elsewhere(cursor),
-        })
+        }
     }
 
     fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
@@ -155,7 +156,7 @@ impl Reader {
     }
 
     fn block(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        let mut block = Block::default();
+        let (start, mut block) = (cursor.clone(), Block::default());
         object(cursor, &mut |cursor, key| match field(key.name, &["type", "source", "content"]) {
             Some("type") => {
                 block.kinds = block.kinds.saturating_add(1);
@@ -167,12 +168,12 @@ impl Reader {
             Some("content") if !absent(cursor) => self.content(cursor),
             _ => self.pass(cursor),
         })?;
-        self.add(&block);
+        self.add(&block, &start);
         Some(())
     }
 
-    /// Adds what `block` can cost.
-    fn add(&mut self, block: &Block) {
+    /// Adds what `block`, which begins at `start`, can cost.
+    fn add(&mut self, block: &Block, start: &Cursor<'_>) {
         let many = block.kinds != 1 || block.sources > 1 || block.strange;
         let (is_image, is_document) = (block.kind == Some("image"), block.kind == Some("document"));
         let is_text = is_document && matches!(block.source, Some("text" | "content"));
@@ -186,7 +187,7 @@ impl Reader {
             _ => plain,
         };
         if many || !bounded {
-            self.seen.shape.unbounded = true;
+            self.seen.strange(start);
         } else if block.source == Some("base64") && (is_image || block.is_pdf) {
             self.seen.media_bytes = self.seen.media_bytes.saturating_add(block.bytes);
         }

@@ -81,12 +81,14 @@ pub(in crate::dialect) fn read(
     let mut spans = reader.spans;
     spans.start = body.find('{').map_or(0, |brace| brace.saturating_add(1));
     let has_output = endpoint == Endpoint::Generate;
+    let (shape, reach) = shape::read(body.as_bytes());
     Ok(Envelope {
         stream: stream && has_output,
         show_usage: stream && has_output,
         output_cap: spans.cap.filter(|_| has_output),
         n: reader.candidates.filter(|_| has_output).unwrap_or(1),
-        shape: shape::read(body.as_bytes()),
+        shape,
+        reach,
         places: Places::Gemini(spans),
         ..Envelope::new(endpoint, model.to_owned())
     })

@@ -25,6 +25,7 @@ use crate::bound::Shape;
 use crate::dialect::names::{field, word};
 use crate::dialect::skim::{Cursor, Key};
 use crate::dialect::walk::{self, Seen, Walk, absent, array, count, is_one_of, object};
+use crate::reach::Reach;
 
 /// The fields of a body that are read, in small letters, in both spellings.
 const BODY: [&str; 12] = [
@@ -125,7 +126,7 @@ const SOUNDS: [&str; 5] = ["audio/wav", "audio/x-wav", "audio/wave", "audio/mp3"
 const YOUTUBE: [&[u8]; 2] = [b"youtube", b"youtu.be"];
 
 /// Reads what `body`, a valid JSON object, is made of.
-pub(super) fn read(body: &[u8]) -> Shape {
+pub(super) fn read(body: &[u8]) -> (Shape, Reach) {
     walk::read::<Reader>(body)
 }
 
@@ -150,11 +151,8 @@ impl Walk for Reader {
         &mut self.seen
     }
 
-    fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        if cursor.peek()? != b'{' {
-            return self.elsewhere(cursor);
-        }
-        object(cursor, &mut |cursor, key| match field(key.name, &BODY) {
+    fn field<'a>(&mut self, cursor: &mut Cursor<'a>, key: &Key<'a>) -> Option<()> {
+        match field(key.name, &BODY) {
             Some("contents" | "content" | "systeminstruction" | "system_instruction") => {
                 self.each(cursor, Self::content)
             }
@@ -163,7 +161,7 @@ impl Walk for Reader {
             Some("generationconfig" | "generation_config") => self.each(cursor, Self::config),
             Some(_) => self.standard(cursor, &TIERS),
             None => self.plain(cursor, key, &BODY_PLAIN),
-        })
+        }
     }
 
     fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
@@ -199,7 +197,7 @@ impl Reader {
         if cursor.peek()? != b'{' {
             return self.elsewhere(cursor);
         }
-        let (mut media, mut bytes) = (0_u32, 0);
+        let (start, mut media, mut bytes) = (cursor.clone(), 0_u32, 0);
         object(cursor, &mut |cursor, key| match field(key.name, &PART) {
             Some("functionresponse" | "function_response") => self.each(cursor, Self::response),
             Some(_) if !absent(cursor) => {
@@ -214,7 +212,9 @@ impl Reader {
             self.seen.media_bytes = self.seen.media_bytes.saturating_add(bytes);
         }
         // Nobody knows which of them is read.
-        self.seen.shape.unbounded |= media > 1;
+        if media > 1 {
+            self.seen.strange(&start);
+        }
         Some(())
     }
 
@@ -234,7 +234,7 @@ impl Reader {
         if cursor.peek()? != b'{' {
             return self.elsewhere(cursor).map(|()| 0);
         }
-        let mut blob = Blob::default();
+        let (start, mut blob) = (cursor.clone(), Blob::default());
         object(cursor, &mut |cursor, key| {
             let (count, value) = match field(key.name, &BLOB) {
                 Some("data") => (&mut blob.datas, &mut blob.data),
@@ -250,11 +250,11 @@ impl Reader {
             *value = cursor.string()?.raw;
             Some(())
         })?;
-        Some(self.media(&blob))
+        Some(self.media(&blob, &start))
     }
 
-    /// Counts media; the bytes of it that are no text.
-    fn media(&mut self, blob: &Blob<'_>) -> u64 {
+    /// Counts media, which begins at `start`; the bytes of it that are no text.
+    fn media(&mut self, blob: &Blob<'_>, start: &Cursor<'_>) -> u64 {
         let bytes = count(blob.data.len());
         let is = |kind: &str| blob.kind.starts_with(kind.as_bytes()) && blob.kinds == 1;
         let is_image = is("image/") || is("image\\/");
@@ -279,7 +279,7 @@ impl Reader {
             (0, 1) if is_image && is_public(blob.uri) => {
                 self.seen.shape.images = self.seen.shape.images.saturating_add(1)
             }
-            _ => self.seen.shape.unbounded = true,
+            _ => self.seen.strange(start),
         }
         0
     }

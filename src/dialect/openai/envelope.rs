@@ -52,7 +52,8 @@ pub(in crate::dialect) fn read(endpoint: Endpoint, body: &str) -> Result<Envelop
         model: fields.get("model").map(span).unwrap_or_default(),
         ..Spans::default()
     };
-    let envelope = Envelope { user, shape: shape::read(body.as_bytes()), ..Envelope::new(endpoint, model) };
+    let (shape, reach) = shape::read(body.as_bytes());
+    let envelope = Envelope { user, shape, reach, ..Envelope::new(endpoint, model) };
     match endpoint {
         Endpoint::Embeddings if fields.get("input").is_none() => {
             Err(bad("input", "is missing; give the text or the texts to embed".to_owned()))
@@ -73,7 +74,10 @@ fn chat_fields(
     let [older, newer] = caps.map(|(name, raw)| read_count(name, raw, None));
     (spans.max_tokens, spans.max_completion_tokens) = (older?, newer?);
     envelope.output_cap = [spans.max_tokens, spans.max_completion_tokens].into_iter().flatten().min();
-    envelope.n = read_count("n", fields.get("n"), Some(CHOICES_MAX))?.map_or(1, Tokens::get);
+    for name in CHOICES {
+        let choices = read_count(name, fields.get(name), Some(CHOICES_MAX))?.map_or(1, Tokens::get);
+        envelope.n = envelope.n.max(choices);
+    }
     let [older, newer] = caps.map(|(_, raw)| raw.map(|raw| span_within(body, raw.get())));
     (spans.max_tokens_at, spans.max_completion_tokens_at) = (older, newer);
     stream_fields(envelope, spans, body, fields)
@@ -157,8 +161,10 @@ fn stream_fields(
     Ok(Envelope { places: Places::OpenAi(spans), ..envelope })
 }
 
+/// What the number of answers is called: by OpenAI, and by servers that speak as it does.
+const CHOICES: [&str; 5] = ["n", "best_of", "num_return_sequences", "num_completions", "num_generations"];
 /// The fields that are read, in the body and in its `stream_options`.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 14] = [
     "model",
     "stream",
     "stream_options",
@@ -167,6 +173,9 @@ const FIELDS: [&str; 11] = [
     "max_completion_tokens",
     "n",
     "best_of",
+    "num_return_sequences",
+    "num_completions",
+    "num_generations",
     "user",
     "input",
     "prompt",

@@ -34,30 +34,39 @@
 
 use crate::bound::Shape;
 use crate::dialect::names::field;
-use crate::dialect::skim::Cursor;
+use crate::dialect::skim::{Cursor, Key};
 use crate::dialect::walk::{self, Seen, Walk, absent, array, count, inline, is_one_of, object};
+use crate::reach::Reach;
 use memchr::memchr;
 
-/// The top-level fields that ask for something which the provider fetches, runs or keeps, or that name
-/// other models: those of OpenAI, and of those who speak as it does.
-const UNBOUNDED: [&str; 13] = [
+/// The top-level fields that ask for something which the provider fetches or runs, or for another price: those of OpenAI, and of
+/// those who speak as it does. Those that reach further are in [`crate::reach`].
+const UNBOUNDED: [&str; 10] = [
     "web_search_options",
     "search_parameters",
     "search_options",
     "search_settings",
     "enable_search",
-    "plugins",
     "mcp_servers",
-    "container",
-    "previous_response_id",
-    "conversation",
-    "models",
-    "fallbacks",
     "prompt_embeds",
+    "provider",
+    "provideroptions",
+    "provider_options",
 ];
 /// The other top-level fields that are read.
-const BODY: [&str; 9] =
-    ["messages", "tools", "functions", "input", "prompt", "modalities", "audio", "prediction", "service_tier"];
+const BODY: [&str; 11] = [
+    "messages",
+    "tools",
+    "functions",
+    "input",
+    "prompt",
+    "modalities",
+    "audio",
+    "prediction",
+    "service_tier",
+    "store",
+    "plugins",
+];
 /// The fields of a message that are read: its parts, and what names something that is kept elsewhere.
 const MESSAGE: [&str; 5] = ["content", "images", "audio", "attachments", "file_ids"];
 /// The fields of a content part that are read.
@@ -72,7 +81,7 @@ const TIERS: [&str; 6] = ["auto", "default", "flex", "scale", "on_demand", "stan
 const MINUTES: [&str; 2] = ["5m", "30m"];
 
 /// Reads what `body`, a valid JSON object, is made of.
-pub(super) fn read(body: &[u8]) -> Shape {
+pub(super) fn read(body: &[u8]) -> (Shape, Reach) {
     walk::read::<Reader>(body)
 }
 
@@ -103,29 +112,24 @@ impl Walk for Reader {
         &mut self.seen
     }
 
-    fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        object(cursor, &mut |cursor, key| {
-            if field(key.name, &UNBOUNDED).is_some() {
-                return self.elsewhere(cursor);
-            }
-            match field(key.name, &BODY) {
-                Some("messages") => self.list(cursor, Self::message),
-                Some("tools") => self.list(cursor, Self::tool),
-                Some("functions") => self.list(cursor, |reader, cursor| {
-                    reader.seen.shape.tools = true;
-                    reader.pass(cursor)
-                }),
-                Some("input" | "prompt") => self.input(cursor),
-                Some("modalities") => self.list(cursor, Self::modality),
-                Some("audio") => {
-                    self.seen.shape.kinds.audio_output |= !absent(cursor);
-                    self.pass(cursor)
-                }
-                Some("prediction") => self.prediction(cursor),
-                Some("service_tier") => self.standard(cursor, &TIERS),
-                _ => self.pass(cursor),
-            }
-        })
+    fn field<'a>(&mut self, cursor: &mut Cursor<'a>, key: &Key<'a>) -> Option<()> {
+        match field(key.name, &BODY) {
+            Some("messages") => self.list(cursor, Self::message),
+            Some("tools") => self.list(cursor, Self::tool),
+            Some("functions") => self.list(cursor, |reader, cursor| {
+                reader.seen.shape.tools = true;
+                reader.pass(cursor)
+            }),
+            Some("input" | "prompt") => self.input(cursor),
+            Some("modalities") => self.list(cursor, Self::modality),
+            Some("audio") => self.speech(cursor),
+            Some("prediction") => self.prediction(cursor),
+            Some("service_tier") => self.standard(cursor, &TIERS),
+            Some("store") => self.store(cursor, false),
+            Some(_) => self.hosted(cursor),
+            None if field(key.name, &UNBOUNDED).is_some() => self.hosted(cursor),
+            None => self.pass(cursor),
+        }
     }
 
     fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
@@ -133,7 +137,10 @@ impl Walk for Reader {
             match field(text.raw, &["ttl", "cached_content"]) {
                 Some(name) if cursor.eat(b':') && !absent(cursor) => match name {
                     "ttl" => self.seen.shape.kinds.cache_hour |= !is_one_of(cursor, &MINUTES)?,
-                    _ => self.seen.shape.unbounded = true,
+                    name => {
+                        self.seen.shape.unbounded = true;
+                        self.seen.reach.note_ids(cursor, name, |id| !id.is_empty());
+                    }
                 },
                 _ => {}
             }
@@ -143,6 +150,21 @@ impl Walk for Reader {
 }
 
 impl Reader {
+    /// Steps over what the provider runs, which may run other models.
+    fn hosted(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if !absent(cursor) {
+            self.seen.reach.scan(cursor, true);
+        }
+        self.elsewhere(cursor)
+    }
+
+    /// Steps over how an answer is to be spoken, perhaps by a voice that is kept.
+    fn speech(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        self.seen.shape.kinds.audio_output |= !absent(cursor);
+        self.seen.reach.scan(cursor, false);
+        self.pass(cursor)
+    }
+
     fn message(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         if cursor.peek()? != b'{' {
             return self.elsewhere(cursor);
@@ -153,7 +175,10 @@ impl Reader {
                 b'{' => reader.part(cursor),
                 _ => reader.elsewhere(cursor),
             }),
-            Some(_) => self.elsewhere(cursor),
+            Some(name) => {
+                self.seen.reach.note_ids(cursor, name, |id| !id.is_empty());
+                self.elsewhere(cursor)
+            }
             None => self.pass(cursor),
         })
     }
@@ -173,7 +198,7 @@ impl Reader {
     }
 
     fn part(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        let mut part = Part::default();
+        let (start, mut part) = (cursor.clone(), Part::default());
         object(cursor, &mut |cursor, key| match field(key.name, &PART) {
             Some("type") => {
                 part.kinds = part.kinds.saturating_add(1);
@@ -195,7 +220,7 @@ impl Reader {
         if part.kinds == 1 && (is_text || is_media) && !part.strange {
             self.seen.media_bytes = self.seen.media_bytes.saturating_add(part.bytes);
         } else {
-            self.seen.shape.unbounded = true;
+            self.seen.strange(&start);
         }
         Some(())
     }
@@ -304,7 +329,10 @@ impl Reader {
             b'[' => array(cursor, &mut |cursor| match cursor.peek()? {
                 b'{' => self.elsewhere(cursor),
                 b'[' => {
-                    self.seen.shape.unbounded |= memchr(b'{', cursor.value()?).is_some();
+                    let start = cursor.clone();
+                    if memchr(b'{', cursor.value()?).is_some() {
+                        self.seen.strange(&start);
+                    }
                     Some(())
                 }
                 _ => cursor.value().map(drop),

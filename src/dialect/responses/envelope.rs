@@ -44,7 +44,7 @@ pub(in crate::dialect) fn read(body: &str) -> Result<Envelope, BadRequest> {
     envelope.output_cap = read_count("max_output_tokens", text(&cap))?;
     let users = [read_text("user", text(&user))?, read_text("safety_identifier", text(&safety))?];
     envelope.user = users.into_iter().flatten().next();
-    envelope.shape = shape::read(body.as_bytes());
+    (envelope.shape, envelope.reach) = shape::read(body.as_bytes());
     let start = body.find('{').map_or(0, |brace| brace.saturating_add(1));
     Ok(Envelope { places: Places::Responses(Spans { start, model: model.unwrap_or_default(), cap }), ..envelope })
 }

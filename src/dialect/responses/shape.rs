@@ -24,18 +24,18 @@
 
 use crate::bound::Shape;
 use crate::dialect::names::field;
-use crate::dialect::skim::Cursor;
+use crate::dialect::skim::{Cursor, Key};
 use crate::dialect::walk::{self, Seen, Walk, absent, array, count, inline, is_one_of, object};
+use crate::reach::{Reach, What};
 use memchr::memchr;
 
 /// The fields of the body that are walked through.
-const BODY: [&str; 5] = ["instructions", "input", "tools", "reasoning", "service_tier"];
+const BODY: [&str; 7] = ["instructions", "input", "tools", "reasoning", "service_tier", "prompt", "store"];
 /// Those that cost nothing but their bytes.
-const PLAIN: [&str; 21] = [
+const PLAIN: [&str; 20] = [
     "model",
     "stream",
     "stream_options",
-    "store",
     "include",
     "max_output_tokens",
     "max_tool_calls",
@@ -57,8 +57,27 @@ const PLAIN: [&str; 21] = [
 /// The types of item that are known.
 const ITEMS: [&str; 6] =
     ["message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "reasoning"];
+/// The types of what a tool of the provider's did, all of which stands in the item itself.
+const DONE: [&str; 16] = [
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "computer_call",
+    "computer_call_output",
+    "local_shell_call",
+    "local_shell_call_output",
+    "shell_call",
+    "shell_call_output",
+    "apply_patch_call",
+    "apply_patch_call_output",
+    "mcp_call",
+    "mcp_list_tools",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "compaction",
+];
 /// The fields of an item that are read.
-const ITEM: [&str; 7] = ["type", "role", "id", "content", "output", "summary", "encrypted_content"];
+const ITEM: [&str; 8] = ["type", "role", "id", "content", "output", "summary", "encrypted_content", "result"];
 /// The types of part that are known: text first, then media.
 const PARTS: [&str; 7] =
     ["input_text", "output_text", "refusal", "reasoning_text", "summary_text", "input_image", "input_file"];
@@ -74,7 +93,7 @@ const DETAILS: [&str; 3] = ["auto", "low", "high"];
 const MINUTES: [&str; 2] = ["5m", "30m"];
 
 /// Reads what `body`, a valid JSON object, is made of.
-pub(super) fn read(body: &[u8]) -> Shape {
+pub(super) fn read(body: &[u8]) -> (Shape, Reach) {
     walk::read::<Reader>(body)
 }
 
@@ -104,8 +123,8 @@ impl Walk for Reader {
         &mut self.seen
     }
 
-    fn body(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        object(cursor, &mut |cursor, key| match field(key.name, &BODY) {
+    fn field<'a>(&mut self, cursor: &mut Cursor<'a>, key: &Key<'a>) -> Option<()> {
+        match field(key.name, &BODY) {
             Some("instructions") => self.text(cursor),
             Some("input") => match cursor.peek()? {
                 b'[' => array(cursor, &mut |cursor| self.item(cursor)),
@@ -116,10 +135,15 @@ impl Walk for Reader {
                 _ => self.elsewhere(cursor),
             },
             Some("reasoning") => self.reasoning(cursor),
+            Some("prompt") => {
+                self.seen.reach.note_ids(cursor, "prompt", |id| !id.is_empty());
+                self.elsewhere(cursor)
+            }
+            Some("store") => self.store(cursor, true),
             Some(_) => self.standard(cursor, &TIERS),
             None if field(key.name, &PLAIN).is_some() => self.pass(cursor),
             None => self.elsewhere(cursor),
-        })
+        }
     }
 
     fn pass(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
@@ -146,19 +170,20 @@ impl Reader {
         if cursor.peek()? != b'{' {
             return self.elsewhere(cursor);
         }
-        let (mut kinds, mut kind, media_bytes) = (0_u32, None, self.seen.media_bytes);
-        let [mut role, mut said, mut id, mut sealed] = [false; 4];
+        let (start, mut kinds, mut kind, media_bytes) = (cursor.clone(), 0_u32, None, self.seen.media_bytes);
+        let [mut role, mut said, mut id, mut sealed, mut done] = [false; 5];
         object(cursor, &mut |cursor, key| {
             let is_there = !absent(cursor);
             match field(key.name, &ITEM) {
                 Some("type") if is_there => {
                     kinds = kinds.saturating_add(1);
+                    done = is_one_of(cursor, &DONE)?;
                     kind = self.kind(cursor, &ITEMS)?;
                     return Some(());
                 }
                 Some("role") => role |= is_there,
                 Some("id") => id |= is_there,
-                Some("encrypted_content") => sealed |= cursor.peek()? == b'"',
+                Some("encrypted_content" | "result") => sealed |= cursor.peek()? == b'"',
                 Some("content" | "output" | "summary") if is_there => {
                     said |= field(key.name, &["content"]).is_some();
                     return self.content(cursor);
@@ -175,10 +200,23 @@ impl Reader {
             Some(_) => true,
         };
         if kinds > 1 || !is_here {
-            self.seen.shape.unbounded = true;
+            self.seen.strange(&start);
             self.seen.media_bytes = media_bytes;
+            if kinds > 1 || !(done || (kind.is_none() && sealed)) {
+                self.named(start)?;
+            }
         }
         Some(())
+    }
+
+    /// Notes by which ids an item stands for what is kept elsewhere.
+    fn named(&mut self, mut item: Cursor<'_>) -> Option<()> {
+        object(&mut item, &mut |cursor, key| {
+            if field(key.name, &["id"]).is_some() && cursor.peek()? == b'"' {
+                self.seen.reach.note(What::Kept, "id", cursor.clone().string()?.raw);
+            }
+            cursor.value().map(drop)
+        })
     }
 
     /// Steps over what is said: a text, or parts.
@@ -194,7 +232,7 @@ impl Reader {
     }
 
     fn part(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        let mut part = Part::default();
+        let (start, mut part) = (cursor.clone(), Part::default());
         object(cursor, &mut |cursor, key| match field(key.name, &PART) {
             Some("type") => {
                 part.kinds = part.kinds.saturating_add(1);
@@ -218,7 +256,7 @@ impl Reader {
         if part.kinds == 1 && part.kind.is_some() && fits && !part.strange {
             self.seen.media_bytes = self.seen.media_bytes.saturating_add(part.bytes);
         } else {
-            self.seen.shape.unbounded = true;
+            self.seen.strange(&start);
         }
         Some(())
     }

@@ -68,7 +68,8 @@ impl TenantHost {
 
 impl TenantHost {
     /// Answers a call that asks.
-    pub(super) fn ask(&mut self, tenant: &mut Tenant, now: Millis, ask: &Ask) -> Answer<Reply> {
+    pub(super) fn ask(&mut self, tenant: &mut Tenant, now: Millis, ask: &mut Ask) -> Answer<Reply> {
+        self.read_kept(tenant, ask)?;
         if let Some(idempotency) = &ask.idempotency {
             let name = Name { key: ask.key.clone(), name: idempotency.key.clone() };
             self.read_name(tenant, &name)?;
@@ -82,6 +83,18 @@ impl TenantHost {
             self.read_name(tenant, name)?;
             tenant.settle_name(settlement);
         }
+        Ok(())
+    }
+
+    /// Reads which of the kept things that a call names are the tenant's own.
+    fn read_kept(&mut self, tenant: &mut Tenant, ask: &mut Ask) -> Answer<()> {
+        let ids = tenant.kept_ids(ask);
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // What was kept in this very turn is written first.
+        self.write_changes(tenant)?;
+        ask.reach.owned = self.read(store::KEPT_READ, &[to_json(&ids)])?;
         Ok(())
     }
 

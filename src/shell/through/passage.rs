@@ -1,6 +1,7 @@
 //! A native call's answer on its way through: the part that JavaScript calls for each chunk.
 
 use crate::passthrough::{Guard, Meter};
+use crate::reach::Made;
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
@@ -15,16 +16,23 @@ pub(in crate::shell) struct Passing {
     pub(in crate::shell) meter: Meter,
     /// How many bytes have come.
     pub(in crate::shell) bytes: u64,
+    /// What of it is to be remembered.
+    made: Option<Made>,
     /// Nothing more of it passes.
     over: bool,
 }
 
 impl Passage {
     /// One for an answer of this content type, in which none of `secrets` may be.
-    pub(in crate::shell) fn new(content_type: &str, secrets: &[String]) -> Self {
+    pub(in crate::shell) fn new(content_type: &str, secrets: &[String], made: Option<Made>) -> Self {
         let guard = Guard::new(secrets.iter().map(String::as_str));
-        let passing = Passing { guard, meter: Meter::new(content_type), bytes: 0, over: false };
+        let passing = Passing { guard, meter: Meter::new(content_type), bytes: 0, made, over: false };
         Self(Rc::new(RefCell::new(passing)))
+    }
+
+    /// The ids of what its provider has kept.
+    pub(in crate::shell) fn made(&self) -> Vec<String> {
+        self.0.borrow_mut().made.as_mut().map(Made::take).unwrap_or_default()
     }
 
     /// What is known of it so far.
@@ -43,6 +51,9 @@ impl Passage {
         let passing = &mut *self.0.borrow_mut();
         passing.meter.push(chunk);
         passing.bytes = passing.bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        if let Some(made) = &mut passing.made {
+            made.push(chunk);
+        }
         passing.guard.push(chunk).map_err(|_| {
             passing.over = true;
             JsError::new("the provider put the gateway's own credentials into its answer")

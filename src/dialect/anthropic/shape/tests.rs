@@ -19,7 +19,7 @@ fn files(files: u64) -> Shape {
 fn check(members: &str, media: u64, expected: Shape) {
     let body = format!("{{\"model\":\"m\",\"max_tokens\":9,{members}}}");
     let bytes = count(body.len()) - media;
-    assert_eq!(read(body.as_bytes()), Shape { bytes, ..expected }, "{body}");
+    assert_eq!(read(body.as_bytes()).0, Shape { bytes, ..expected }, "{body}");
 }
 
 #[track_caller]
@@ -136,7 +136,7 @@ fn what_costs_beside_what_is_said_is_seen_wherever_it_stands() {
 fn the_scenario_is_bounded() {
     for case in crate::dialect::anthropic::samples::CASES {
         let body = crate::dialect::anthropic::samples::fixture(case, "request.json");
-        let shape = read(body.as_bytes());
+        let (shape, _) = read(body.as_bytes());
         let expected = if case == "image" { 2 } else { 0 };
         assert_eq!((shape.images, shape.files, shape.unbounded), (expected, 0, false), "{case}");
     }

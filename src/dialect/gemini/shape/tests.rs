@@ -7,7 +7,7 @@ use super::*;
 fn check(members: &str, media: u64, expected: Shape) {
     let body = format!("{{{members}}}");
     let bytes = u64::try_from(body.len()).unwrap() - media;
-    assert_eq!(read(body.as_bytes()), Shape { bytes, ..expected }, "{body}");
+    assert_eq!(read(body.as_bytes()).0, Shape { bytes, ..expected }, "{body}");
 }
 
 fn unbounded() -> Shape {

@@ -6,7 +6,7 @@ use crate::dialect::responses::samples::{CASES, fixture};
 use proptest::prelude::*;
 
 fn shape(members: &str) -> Shape {
-    read(format!("{{\"model\":\"m\",{members}}}").as_bytes())
+    read(format!("{{\"model\":\"m\",{members}}}").as_bytes()).0
 }
 
 fn part(part: &str) -> Shape {
@@ -17,7 +17,8 @@ fn part(part: &str) -> Shape {
 fn the_scenarios_are_bounded() {
     for case in CASES {
         let body = fixture(case, "request.json");
-        let shape = read(body.as_bytes());
+        let (shape, reach) = read(body.as_bytes());
+        assert!(reach.is_empty(), "{case}: {reach:?}");
         assert!(!shape.unbounded, "{case}");
         assert_eq!(
             (shape.images, shape.tools),
