@@ -1,5 +1,5 @@
 // Serves the built gateway on workerd with its state on disk, quietly, until SIGINT or SIGTERM.
-// PORT (8787), STATE (.state); ADMIN_TOKEN, API_KEYS_SECRET, OPENAI_API_KEY, ANTHROPIC_API_KEY override .dev.vars,
+// PORT (8787), STATE (.state); ADMIN_TOKEN, API_KEYS_SECRET, OPENAI_API_KEY, ANTHROPIC_API_KEY, ALLOWED_ORIGINS override .dev.vars,
 // every other NAME=value there is bound as well. STATE/workerd.pid holds the process id of workerd.
 import { ROOT, startGateway } from "./lib/gateway.mjs";
 import { localSecrets } from "./lib/secrets.mjs";

@@ -8,6 +8,7 @@ use crate::units::{Millis, Tokens};
 use std::fmt::Write;
 
 mod limits;
+pub mod media;
 
 /// The most of a provider's own "not now" that is believed.
 const RETRY_AFTER_MAX: Millis = Millis::from_secs(3_600);
@@ -84,22 +85,22 @@ pub fn headers(id: &str, content_type: &str, told: &Told<'_>, gauges: &Gauges) -
     }
     // Writing to a text cannot fail.
     if let Some(target) = target {
-        let _ = write!(lines, "\nx-tollgate-target\n{}", printable(target, TOLD_BYTES_MAX));
+        let _ = write!(lines, "\nx-tollgate-target\n{}", printable(target));
     }
     if let Some(cap) = cap {
         let _ = write!(lines, "\nx-tollgate-output-cap\n{cap}");
     }
     if !dropped.is_empty() {
-        let _ = write!(lines, "\nx-tollgate-dropped\n{}", printable(&dropped.join(", "), TOLD_BYTES_MAX));
+        let _ = write!(lines, "\nx-tollgate-dropped\n{}", printable(&dropped.join(", ")));
     }
     limits::write(&mut lines, dialect, gauges);
     lines
 }
 
 /// A text as a header can carry it.
-fn printable(text: &str, bytes_max: usize) -> String {
+pub fn printable(text: &str) -> String {
     let shown = |letter: char| if matches!(letter, ' '..='~') { letter } else { '?' };
-    text.chars().take(bytes_max).map(shown).collect()
+    text.chars().take(TOLD_BYTES_MAX).map(shown).collect()
 }
 
 #[cfg(test)]

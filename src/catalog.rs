@@ -4,6 +4,7 @@
 //! that covers it. Where there is none, or none yet, its provider's list of [`crate::price_list`]
 //! counts. All of that is looked up when the document is read; a call only picks what holds at its time.
 
+use crate::address;
 use crate::chat::{Feature, Features};
 use crate::dialect::Dialect;
 use crate::fields::{Field, Invalid};
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 mod prices;
 mod provider;
 
-pub use provider::{Auth, BUILT_IN, MODEL_PLACE, OWN_SECRETS, Place, Provider};
+pub use provider::{Auth, BUILT_IN, OWN_SECRETS, Place, Provider};
 
 /// The document of version 0, which ships with Tollgate: what OpenAI and Anthropic offer.
 ///
@@ -150,6 +151,26 @@ impl Catalog {
         }
         fields.finish()?;
         catalog.look_up();
+        Ok(catalog)
+    }
+
+    /// Reads a catalog document that an operator sends, by all rules: those stored before a rule was made are read without it.
+    ///
+    /// # Errors
+    /// As [`Catalog::read`].
+    pub fn read_new(document: &Value) -> Result<Self, Invalid> {
+        let catalog = Self::read(document, 0)?;
+        for (name, provider) in &catalog.providers {
+            let at = |problem: &str| Invalid {
+                path: format!("catalog.providers[{name:?}].base_url"),
+                problem: problem.to_owned(),
+            };
+            // As it is written, and as it is understood.
+            let written = document.get("providers").and_then(|all| all.get(name)?.get("base_url")?.as_str());
+            for address in [written, provider.place.address()].into_iter().flatten() {
+                address::problem(address).map_or(Ok(()), |problem| Err(at(problem)))?;
+            }
+        }
         Ok(catalog)
     }
 

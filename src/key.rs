@@ -15,6 +15,7 @@ const PREFIX: &str = "tg_";
 /// 16 bytes in base 62, padded.
 const BLOCK_CHARS: usize = 22;
 const SECRET_CHARS: usize = BLOCK_CHARS * 2;
+const TAIL_CHARS: usize = SECRET_CHARS + BLOCK_CHARS;
 const KEY_BYTES_MAX: usize = 256;
 
 /// A tenant's name: 1 to 40 of `a-z 0-9 -`, not beginning with `-`.
@@ -165,7 +166,7 @@ pub fn read(text: &str, signing: &[SigningSecret]) -> Option<Presented> {
     }
     let mut parts = text.strip_prefix(PREFIX)?.split('_');
     let (tenant, key, tail) = (TenantId::parse(parts.next()?)?, KeyId::parse(parts.next()?)?, parts.next()?);
-    let whole = parts.next().is_none() && tail.len() == SECRET_CHARS.checked_add(BLOCK_CHARS)?;
+    let whole = parts.next().is_none() && tail.len() == TAIL_CHARS;
     if !whole || !tail.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return None;
     }
@@ -173,6 +174,45 @@ pub fn read(text: &str, signing: &[SigningSecret]) -> Option<Presented> {
     let signed = text.get(..text.len().checked_sub(BLOCK_CHARS)?)?;
     let ours = |secret: &SigningSecret| bool::from(secret.mac(signed).as_bytes().ct_eq(mac.as_bytes()));
     signing.iter().any(ours).then(|| Presented { tenant, key, hash: SecretHash::of(secret) })
+}
+
+/// Whether `text` claims to be a key of ours.
+pub fn is_like_ours(text: &str) -> bool {
+    text.starts_with(PREFIX)
+}
+
+/// Whether a whole key, anybody's, stands somewhere in `text`.
+pub fn is_in(text: &str) -> bool {
+    text.match_indices(PREFIX).any(|(at, prefix)| {
+        let mut parts = text.get(at..).and_then(|key| key.strip_prefix(prefix)).unwrap_or_default().splitn(3, '_');
+        let mut part = || parts.next().unwrap_or_default();
+        let (tenant, key, tail) = (part(), part(), part());
+        let tail = tail.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        TenantId::parse(tenant).is_some() && KeyId::parse(key).is_some() && tail >= TAIL_CHARS
+    })
+}
+
+/// The token of a header `Authorization: Bearer …`; the scheme may be in any letters, with any space around the token.
+pub fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.trim().split_once(char::is_whitespace)?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+}
+
+/// Two different keys of ours in one request: it is not known which was meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwoKeys;
+
+/// Which of the credentials of one request counts, by its place among them: the one that is a key of ours, wherever it stands, else
+/// the first. Empty ones are none.
+///
+/// # Errors
+/// [`TwoKeys`].
+pub fn choose<'a>(presented: impl Iterator<Item = &'a str> + Clone) -> Result<Option<usize>, TwoKeys> {
+    let mut ours = presented.clone().enumerate().filter(|(_, text)| is_like_ours(text));
+    let Some((place, key)) = ours.next() else {
+        return Ok(presented.enumerate().find(|(_, text)| !text.is_empty()).map(|(place, _)| place));
+    };
+    if ours.all(|(_, other)| other == key) { Ok(Some(place)) } else { Err(TwoKeys) }
 }
 
 /// A key with its secret left out, for lists: `tg_acme_5cQ…`.
@@ -224,6 +264,57 @@ mod tests {
         #[test]
         fn any_text_at_all_can_be_presented(text in ".*") {
             prop_assert!(read(&text, &[signing("a signing secret")]).is_none());
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_in_a_text() {
+        let (plain, _) = sample([9; 32]);
+        let key = plain.reveal();
+        for (text, found) in [
+            (key.to_owned(), true),
+            (format!("a tg_x_y Bearer {key}, and more"), true),
+            (format!("x{key}y"), true),
+            (key[..key.len() - 1].to_owned(), false),
+            (key.replace("tg_", "TG_"), false),
+            ("tg_acme_1".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_in(&text), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_two_credentials_ours_counts_wherever_it_stands() {
+        for (presented, chosen) in [
+            (&["", "", ""][..], Ok(None)),
+            (&["sk-1", "", "sk-2"], Ok(Some(0))),
+            (&["", "sk-1"], Ok(Some(1))),
+            (&["sk-1", "tg_a"], Ok(Some(1))),
+            (&["tg_a", "sk-1"], Ok(Some(0))),
+            (&["", "tg_a", "", "tg_a"], Ok(Some(1))),
+            (&["tg_a", "tg_b"], Err(TwoKeys)),
+            (&["sk-1", "tg_a", "tg_a", "tg_b"], Err(TwoKeys)),
+        ] {
+            assert_eq!(choose(presented.iter().copied()), chosen, "{presented:?}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_is_told_by_its_scheme() {
+        for (header, token) in [
+            ("Bearer tg_a", Some("tg_a")),
+            ("bearer  tg_a ", Some("tg_a")),
+            ("BEARER\ttg_a", Some("tg_a")),
+            ("Bearer", None),
+            ("Bearer ", None),
+            ("Bearertg_a", None),
+            ("Basic tg_a", None),
+            ("tg_a", None),
+            ("é tg_a", None),
+            ("", None),
+        ] {
+            assert_eq!(bearer(header), token, "{header}");
         }
     }
 

@@ -6,7 +6,8 @@
 //!
 //! # One call's life
 //!
-//! 1. The front reads the request's head and checks the key's MAC, without I/O ([`key`]).
+//! 1. The front reads the request's head and checks the key's MAC, without I/O ([`key`]); where a page of a browser's calls, it knows
+//!    whether that may read the answer ([`origin`]).
 //! 2. It reads the body's envelope: model, stream, output caps, choices, what bounds its size, and what it reaches besides its own
 //!    words: other models, what a provider keeps, work behind the answer ([`dialect`], [`reach`]).
 //! 3. The tenant's object admits it: key, model, every limit at once; what it may cost is held
@@ -68,9 +69,12 @@
 
 pub mod units;
 pub mod fields;
+pub mod secret;
+pub mod address;
 pub mod key;
 pub mod catalog;
 pub mod pattern;
+pub mod origin;
 pub mod passthrough;
 pub mod policy;
 pub mod window;

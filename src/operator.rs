@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 pub mod edit;
 pub mod path;
 pub mod refuse;
+pub mod tries;
 
 /// The largest body of an admin call, in bytes.
 pub const BODY_BYTES_MAX: usize = 1_024 * 1_024;

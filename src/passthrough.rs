@@ -6,7 +6,7 @@
 //! A path has two names: as it was written, and without the version that it may begin with. Rules and prices may use
 //! either: `openai/images/*` is for `images/generations` and for `v1/images/generations`.
 
-use crate::catalog::MODEL_PLACE;
+use crate::address::{before_model, is_version, opened};
 use crate::pattern::Pattern;
 
 mod guard;
@@ -25,8 +25,6 @@ pub const STATELESS: [&str; 4] = ["*/images/*", "*/audio/*", "*/moderations", "*
 pub const PATH_BYTES_MAX: usize = 1_024;
 /// The most bytes of a query.
 pub const QUERY_BYTES_MAX: usize = 4_096;
-/// How Tollgate's own keys begin.
-const KEY_PREFIX: &str = "tg_";
 
 /// Native calls by their names at OpenAI, after `/v1`: whole, or with more behind a `/`.
 const ALIASES: [(&str, bool); 6] =
@@ -72,53 +70,25 @@ fn has_plain_bytes(path: &str) -> bool {
     true
 }
 
-/// The query of a native call as it goes on: without a `key` that is one of Tollgate's.
-pub fn query(query: &str) -> String {
-    let is_ours = |part: &&str| {
-        let decoded = url::form_urlencoded::parse(part.as_bytes()).next();
-        decoded.is_some_and(|(name, value)| name == "key" && value.trim_start().starts_with(KEY_PREFIX))
-    };
-    query.split('&').filter(|part| !part.is_empty() && !is_ours(part)).collect::<Vec<_>>().join("&")
-}
-
-/// The names of a call to `path` of `provider`, by which rules and prices know it.
-pub fn names(provider: &str, path: &str) -> impl Iterator<Item = String> {
+/// The names of a call to `path` of `provider` at `base_url`, by which rules and prices know it. Where a model opens the path,
+/// they are those of the path that is called of that model, and then of that path with the model, as the provider sees it.
+pub fn names(provider: &str, base_url: &str, path: &str) -> impl Iterator<Item = String> {
+    let (model, path) = opened(base_url, path);
     let unversioned = path.split_once('/').filter(|(first, _)| is_version(first)).map(|(_, rest)| rest);
-    [Some(path), unversioned].into_iter().flatten().map(move |path| format!("{provider}/{path}"))
+    let whole = model.zip(before_model(base_url)).map(|(model, before)| format!("{before}/{model}/{path}"));
+    let names = [Some(path), unversioned].into_iter().flatten().map(str::to_owned).chain(whole);
+    names.map(move |path| format!("{provider}/{path}"))
 }
 
-/// Whether one of `patterns` is for a call to `path` of `provider`. A pattern is `provider/path`, and its first `/` is the one
+/// Whether one of `patterns` is for a call to `path` of `provider` at `base_url`. A pattern is `provider/path`, and its first `/` is the one
 /// between the two; one without is for all of a provider.
-pub fn allows(patterns: &[Pattern], provider: &str, path: &str) -> bool {
+pub fn allows(patterns: &[Pattern], provider: &str, base_url: &str, path: &str) -> bool {
     let covers = |pattern: &Pattern, name: &str| {
         let (own_provider, own_path) = pattern.as_str().split_once('/').unwrap_or((pattern.as_str(), "*"));
         let path = name.split_once('/').map_or("", |(_, path)| path);
         Pattern::new(own_provider).matches(provider) && Pattern::new(own_path).matches(path)
     };
-    names(provider, path).any(|name| patterns.iter().any(|pattern| covers(pattern, &name)))
-}
-
-/// Where a call to `path` of the provider at `base_url` goes.
-///
-/// A version with which the address ends is not repeated, and where the address has a place for a model, the first part
-/// of the path stands there.
-pub fn address(base_url: &str, path: &str) -> String {
-    let (base, path) = match base_url.split_once(MODEL_PLACE) {
-        None => (base_url.to_owned(), path),
-        Some((head, tail)) => {
-            let (model, rest) = path.split_once('/').unwrap_or((path, ""));
-            (format!("{head}{model}{tail}"), rest)
-        }
-    };
-    let version = base.rsplit('/').next().filter(|last| is_version(last));
-    let again = version.and_then(|version| path.strip_prefix(version)?.strip_prefix('/'));
-    format!("{base}/{}", again.unwrap_or(path)).trim_end_matches('/').to_owned()
-}
-
-/// Whether a part of a path is a version: `v1`, `v1beta`.
-fn is_version(part: &str) -> bool {
-    let rest = part.strip_prefix('v').unwrap_or_default();
-    rest.starts_with(|first: char| first.is_ascii_digit()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    names(provider, base_url, path).any(|name| patterns.iter().any(|pattern| covers(pattern, &name)))
 }
 
 #[cfg(test)]

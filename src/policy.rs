@@ -1,6 +1,7 @@
 //! What a tenant or a key may do: its limits, the models it may call, and what a shortfall does.
 
 use crate::fields::{Field, Invalid};
+use crate::origin::{self, OriginPattern};
 use crate::passthrough::STATELESS;
 use crate::pattern::Pattern;
 use crate::units::{Amount, CEILING, Millis, NanoUsd, Tokens};
@@ -41,6 +42,9 @@ pub struct Policy {
     pub unbounded: Unbounded,
     /// What may be passed on to a provider as it is, as `provider/path`; `None`: that is for the tenant's policy to say.
     pub passthrough: Option<Vec<Pattern>>,
+    /// The pages that may call from a browser, of those that the deployment lets; `None`: all of those, or what the tenant's policy
+    /// says.
+    pub allowed_origins: Option<Vec<OriginPattern>>,
 }
 
 /// One limit: at most `max` of `what`, for each `per`, over `window`.
@@ -248,6 +252,8 @@ impl Policy {
             None => stateless(),
             Some(field) => Some(read_patterns(&field)?),
         };
+        let allowed_origins =
+            fields.optional("allowed_origins").map(|field| origin::read_patterns(&field)).transpose()?;
         fields.finish()?;
         Ok(Self {
             limits,
@@ -260,6 +266,7 @@ impl Policy {
             unsettled,
             unbounded,
             passthrough,
+            allowed_origins,
         })
     }
 
@@ -278,6 +285,9 @@ impl Policy {
         });
         if let (Some(patterns), Value::Object(fields)) = (&self.passthrough, &mut document) {
             fields.insert("passthrough".into(), pattern_document(patterns));
+        }
+        if let (Some(patterns), Value::Object(fields)) = (&self.allowed_origins, &mut document) {
+            fields.insert("allowed_origins".into(), patterns.iter().map(OriginPattern::as_str).collect());
         }
         document
     }

@@ -11,6 +11,7 @@ use crate::units::Millis;
 use crate::wire::Denial;
 use serde_json::{Map, Value};
 
+mod front;
 mod held;
 mod limited;
 mod named;
@@ -176,12 +177,6 @@ impl Refusal {
         Self::new(503, "service_unavailable_error", Some("price_unknown"), message)
     }
 
-    /// The deployment lacks `name`, a secret or a binding.
-    pub fn not_set_up(name: &str, remedy: &str) -> Self {
-        let message = format!("This gateway is not set up: {name} is missing. {remedy}");
-        Self::new(503, "service_unavailable_error", Some("gateway_not_set_up"), message)
-    }
-
     /// The tenant's object did not answer.
     pub fn no_decision() -> Self {
         let refusal = Self::new(
@@ -226,6 +221,7 @@ impl Refusal {
             Denial::TenantDisabled => {
                 Self::new(403, "permission_error", Some("tenant_disabled"), "This tenant was disabled by its operator.")
             }
+            Denial::OriginNotAllowed(origin) => Self::origin_not_allowed(&origin),
             Denial::ModelUnknown => Self::no_model(model),
             Denial::PriceUnknown { target, no_default } => Self::no_price(&target, no_default),
             Denial::ProviderUnknown(provider) => Self::no_provider(provider.as_deref()),
@@ -253,6 +249,16 @@ impl Refusal {
              The operator {remedy} the secret that the catalog names for it."
         );
         Self::new(502, "server_error", Some("upstream_credentials"), message)
+    }
+
+    /// A provider's answer that is packed in a way that was not asked for.
+    pub fn answer_packed(encoding: &str) -> Self {
+        let shown: String = encoding.chars().take(32).collect();
+        let message = format!(
+            "The provider packed its answer with content-encoding {shown:?}, which was not asked for, and there is no other left to try."
+        );
+        let refusal = Self::new(502, "server_error", Some("upstream_encoding"), message);
+        Self { retry: None, ..refusal }
     }
 
     /// A provider's failure that the client is told of in our words: `status` is the provider's.

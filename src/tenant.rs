@@ -13,12 +13,13 @@ use crate::idempotency::Names;
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::ledger::{self, Flushed, Ledger};
 use crate::limits::{Caller, Limits, Load};
+use crate::origin;
 use crate::policy::{Policy, UnknownPrice};
 use crate::price::Prices;
 use crate::route;
 use crate::rows::{CallKey, CallRow, Change, State, Sums, UsageKey};
 use crate::units::{Millis, Tokens};
-use crate::wire::{Admission, Ask, Denial, Hop};
+use crate::wire::{Admission, Ask, Denial, Hop, Look};
 use std::collections::BTreeMap;
 
 mod amend;
@@ -88,7 +89,7 @@ impl Tenant {
         // Places are unique, so a thousand calls of one millisecond reach into the next: it is then.
         let now = self.tick(now.max(self.ledger.next_place(now).millis()));
         self.expire(now);
-        self.known(now, &ask.key, &ask.hash)?;
+        self.known(now, &ask.key, &ask.hash, ask.origin.as_deref())?;
         let policy = self.policy(&ask.key);
         let (on_shortfall, fit_min) = (policy.on_shortfall, policy.fit_min);
         let (lease, on_disconnect, unknown) = (policy.lease, policy.on_disconnect, policy.unknown_price);
@@ -244,12 +245,13 @@ impl Tenant {
     ///
     /// # Errors
     /// Why it is not.
-    pub fn check(&mut self, now: Millis, key: &KeyId, hash: &SecretHash) -> Result<&KeyRecord, Denial> {
+    pub fn check(&mut self, now: Millis, look: &Look) -> Result<&KeyRecord, Denial> {
         let now = self.tick(now);
-        self.known(now, key, hash)
+        self.known(now, &look.key, &look.hash, look.origin.as_deref())
     }
 
-    fn known(&self, now: Millis, key: &KeyId, hash: &SecretHash) -> Result<&KeyRecord, Denial> {
+    /// The record of a key that is good, and that the page of `origin` may use, where a page calls.
+    fn known(&self, now: Millis, key: &KeyId, hash: &SecretHash, origin: Option<&str>) -> Result<&KeyRecord, Denial> {
         let record = self.config.keys.get(key).filter(|record| record.hash.matches(hash)).ok_or(Denial::KeyUnknown)?;
         if !self.config.enabled {
             return Err(Denial::TenantDisabled);
@@ -260,7 +262,14 @@ impl Tenant {
         if record.expires_at.is_some_and(|expires_at| expires_at <= now) {
             return Err(Denial::KeyExpired);
         }
-        Ok(record)
+        let own = record.policy.as_ref().and_then(|policy| policy.allowed_origins.as_ref());
+        let patterns = own.or(self.config.policy.allowed_origins.as_ref());
+        match origin.zip(patterns) {
+            Some((origin, patterns)) if !origin::allows(patterns, origin) => {
+                Err(Denial::OriginNotAllowed(origin.to_owned()))
+            }
+            _ => Ok(record),
+        }
     }
 
     /// The policy that calls of `key` are under: its own, or else the tenant's.

@@ -4,6 +4,7 @@
 //! read even then. What the target cannot do is refused by the path where the client said it, or, where the model's row
 //! says so, left out and told. Hints, which no answer depends on, are always left out and told.
 
+use crate::address::encoded;
 use crate::chat::{Answer, Event, Fault, Feature, Features, Request, Used};
 use crate::dialect::openai::count::count_answer;
 use crate::dialect::openai::usage::read_answer;
@@ -225,19 +226,6 @@ fn gemini_method(endpoint: Endpoint, stream: bool) -> &'static str {
         _ if stream => ":streamGenerateContent?alt=sse",
         _ => ":generateContent",
     }
-}
-
-/// A part of a path, with all escaped that could end it.
-fn encoded(part: &str) -> String {
-    let mut text = String::with_capacity(part.len());
-    for byte in part.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
 }
 
 /// What is asked of a dialect that is to count the tokens of a request.

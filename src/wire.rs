@@ -80,6 +80,9 @@ pub struct Ask {
     /// What it reaches besides its own words.
     #[serde(default, skip_serializing_if = "Reach::is_empty")]
     pub reach: Reach,
+    /// The page that calls, where a browser says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 /// A native call: what is asked of a provider in its own words.
@@ -201,6 +204,8 @@ pub enum Denial {
     KeyExpired,
     /// The tenant was disabled.
     TenantDisabled,
+    /// The page that calls is not one that this key may be used by.
+    OriginNotAllowed(String),
     /// No such model in the catalog, or none that this key may call; which one is not told.
     ModelUnknown,
     /// A limit on money covers the call, and a target of its model has no price.
@@ -325,6 +330,9 @@ pub struct Look {
     pub key: KeyId,
     /// What proves it.
     pub hash: SecretHash,
+    /// The page that asks, where a browser says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 /// The answer to a [`Look`].

@@ -26,6 +26,7 @@ export async function gatewayWorker() {
     compatibilityDate: JSON.parse(value("compatibility_date")),
     compatibilityFlags: JSON.parse(value("compatibility_flags") ?? "[]"),
     durableObjects: { TENANTS: { className: "TenantObject", useSQLite: true } },
+    vars: { ALLOWED_ORIGINS: JSON.parse(value("ALLOWED_ORIGINS")) },
     d1Databases: { REGISTRY: JSON.parse(value("database_id")) },
     migrations: { REGISTRY: join(ROOT, "migrations/registry") },
   };
@@ -37,7 +38,7 @@ export async function gatewayWorker() {
  * port     0 takes any free one
  * state    folder that keeps D1 and the Durable Objects; left out: nothing is kept after stop()
  * secrets  and vars: bindings of type string (vars may hold any JSON)
- * worker   instead of the gateway: { main, name, compatibilityDate, compatibilityFlags, kvNamespaces, durableObjects, d1Databases,
+ * worker   instead of the gateway: { main, name, vars, compatibilityDate, compatibilityFlags, kvNamespaces, durableObjects, d1Databases,
  *          migrations: { BINDING: folder } }, where `main` is a JavaScript module and the rest is in Miniflare's (v4) words
  * ready    path asked until it answers; null: don't ask
  * onLog    gets what the Worker logs, as { level, message }; left out: to stderr
@@ -45,7 +46,7 @@ export async function gatewayWorker() {
  * Gives { url, port, workerdPid, exited, miniflare, stop() }. `exited` resolves when workerd ended without stop() being called.
  */
 export async function startGateway({ port = 0, host = "127.0.0.1", state, secrets = {}, vars = {}, worker, ready = "/healthz", onLog } = {}) {
-  const { main, migrations = {}, ...options } = { name: "worker", compatibilityDate: "2026-11-17", ...(worker ?? (await gatewayWorker())) };
+  const { main, migrations = {}, vars: own = {}, ...options } = { name: "worker", compatibilityDate: "2026-11-17", ...(worker ?? (await gatewayWorker())) };
   port ||= await freePort(host);
   const folder = state === undefined ? await temporaryFolder() : resolve(state);
   await mkdir(folder, { recursive: true });
@@ -59,7 +60,7 @@ export async function startGateway({ port = 0, host = "127.0.0.1", state, secret
       ...options,
       modules: await bundle(resolve(main)),
       modulesRoot: "/",
-      bindings: { ...vars, ...secrets },
+      bindings: { ...own, ...vars, ...secrets },
       unsafeDirectSockets: [{ host, port }],
       host,
       port: 0, // Miniflare's own entry, used for migrations only

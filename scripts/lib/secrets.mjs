@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseEnv } from "node:util";
 
 const NEEDED = { ADMIN_TOKEN: () => `admin_${randomBytes(24).toString("base64url")}`, API_KEYS_SECRET: () => randomBytes(32).toString("hex") };
-const FROM_ENVIRONMENT = ["ADMIN_TOKEN", "API_KEYS_SECRET", "API_KEYS_SECRET_PREVIOUS", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
+const FROM_ENVIRONMENT = ["ADMIN_TOKEN", "API_KEYS_SECRET", "API_KEYS_SECRET_PREVIOUS", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ALLOWED_ORIGINS"];
 
 /** Every NAME=value of `.dev.vars` in `folder`, and those of the environment's variables that are the gateway's. */
 export function localSecrets(folder) {

@@ -3,6 +3,7 @@
 //! Well-known ones are rows of `providers.json`: a catalog that names a provider as such a row is called need only say what
 //! differs from it, so `"groq": {}` is all of Groq. Any service that speaks a known dialect is such a row.
 
+use crate::address::MODEL_PLACE;
 use crate::chat::Features;
 use crate::dialect::{CapField, Dialect};
 use crate::fields::{Field, Fields, Invalid};
@@ -18,8 +19,6 @@ pub const BUILT_IN: &str = include_str!("providers.json");
 const TIMEOUT_DEFAULT: Millis = Millis::from_secs(120);
 const HEADERS_MAX: usize = 16;
 const HEADER_BYTES_MAX: usize = 1_024;
-/// What stands in an address for the model's name.
-pub const MODEL_PLACE: &str = "{model}";
 
 /// The secrets that are Tollgate's own: no provider may ever be sent one.
 pub const OWN_SECRETS: [&str; 3] = ["API_KEYS_SECRET", "API_KEYS_SECRET_PREVIOUS", "ADMIN_TOKEN"];

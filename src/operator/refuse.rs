@@ -42,6 +42,13 @@ pub fn bad_token(presented: bool) -> Refusal {
     Refusal { kind: "authentication_error", ..refused }
 }
 
+/// A wrong admin token from an address from which too many came.
+pub fn too_many_tries(wait: Millis) -> Refusal {
+    let message = "Too many wrong admin tokens came from your address in the last minute. Wait, and send the value of the secret \
+                   ADMIN_TOKEN.";
+    Refusal { retry_after: Some(wait), ..refusal(429, "too_many_wrong_tokens", message.to_owned()) }
+}
+
 /// The secret `name` is missing, or shorter than `bytes_min`.
 pub fn no_secret(name: &str, found: bool, bytes_min: usize) -> Refusal {
     let state = if found { "too short" } else { "missing" };

@@ -81,3 +81,17 @@ fn what_is_wrong_is_named() {
     let per_tenant = limit(json!({"what": "concurrency", "per": "tenant", "max": 1}));
     assert!(read(&per_tenant, Per::Key).unwrap_err().contains("must be \"key\" in a key's policy"));
 }
+
+#[test]
+fn the_pages_that_may_call_are_read_and_written() {
+    let document =
+        json!({"allowed_origins": ["https://app.example.com", "https://*.example.org", "http://localhost:*"]});
+    for owner in [Per::Tenant, Per::Key] {
+        let policy = read(&document, owner).unwrap();
+        assert_eq!(policy.document()["allowed_origins"], document["allowed_origins"]);
+        assert_eq!(read(&policy.document(), owner), Ok(policy));
+        assert_eq!(read(&json!({}), owner).unwrap().allowed_origins, None);
+    }
+    let wrong = read(&json!({"allowed_origins": ["https://app.example.com/"]}), Per::Key).unwrap_err();
+    assert!(wrong.starts_with("policy.allowed_origins[0]: must be an origin"), "{wrong}");
+}

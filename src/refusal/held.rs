@@ -37,10 +37,4 @@ impl Refusal {
         let refusal = Self::new(408, "invalid_request_error", Some("request_timeout"), message);
         Self { retry: Some(true), ..refusal }
     }
-
-    /// A body that broke off, or is not framed as its head says.
-    pub fn broken_body() -> Self {
-        let message = "The body broke off before its end, or is not of the length that its head says. Send it whole.";
-        Self::new(400, "invalid_request_error", Some("incomplete_body"), message)
-    }
 }

@@ -6,13 +6,15 @@
 use super::registry::{self, Caller, Registry, RegistryError};
 use super::{glue, object};
 use crate::dialect::Dialect;
-use crate::key::{SigningSecret, TenantId};
+use crate::key::{self, SigningSecret, TenantId};
 use crate::operator::path::Resource;
+use crate::operator::tries::Tries;
 use crate::operator::{BODY_BYTES_MAX, refuse};
 use crate::refusal::Refusal;
 use crate::units::Millis;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::cell::RefCell;
 use subtle::ConstantTimeEq;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{Date, Env, Headers, Method, Request, Response, ResponseBuilder};
@@ -25,6 +27,11 @@ mod tenants;
 const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
 const ADMIN_TOKEN_BYTES_MIN: usize = 16;
 const SIGNING_SECRET: &str = "API_KEYS_SECRET";
+
+thread_local! {
+    /// The wrong tokens that came to this isolate.
+    static TRIES: RefCell<Tries> = const { RefCell::new(Tries::new()) };
+}
 
 /// Answers any request under `/admin`.
 pub(super) async fn handle(request: Request, env: &Env) -> Response {
@@ -106,7 +113,12 @@ impl Answer {
 
     fn respond(self) -> Response {
         let headers = Headers::new();
-        let own = [("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
+        let own = [
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+        ];
+        let own = own.map(|(name, value)| (name, value.to_owned()));
         for (name, value) in own.into_iter().chain(self.headers) {
             // Only a malformed name or value is refused, and these are none.
             let _ = headers.set(name, &value);
@@ -146,13 +158,18 @@ fn check_token(request: &Request, env: &Env) -> Result<(), Refusal> {
     let token = secret(env, ADMIN_TOKEN);
     let found = token.is_some();
     let token = token
+        .map(|token| token.trim().to_owned())
         .filter(|token| token.len() >= ADMIN_TOKEN_BYTES_MIN)
         .ok_or_else(|| refuse::no_secret(ADMIN_TOKEN, found, ADMIN_TOKEN_BYTES_MIN))?;
-    let header = request.headers().get("authorization").ok().flatten().unwrap_or_default();
-    let bearer = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let presented = bearer.map(|(_, token)| token.trim()).ok_or_else(|| refuse::bad_token(false))?;
-    let same = Sha256::digest(token.as_bytes()).ct_eq(&Sha256::digest(presented.as_bytes()));
-    if bool::from(same) { Ok(()) } else { Err(refuse::bad_token(true)) }
+    let header = |name: &str| request.headers().get(name).ok().flatten().unwrap_or_default();
+    let authorization = header("authorization");
+    let presented = key::bearer(&authorization).ok_or_else(|| refuse::bad_token(false))?;
+    if Sha256::digest(token.as_bytes()).ct_eq(&Sha256::digest(presented.as_bytes())).into() {
+        return Ok(());
+    }
+    let now = Millis::new(Date::now().as_millis());
+    let wait = TRIES.with_borrow_mut(|tries| tries.wrong(now, &header("cf-connecting-ip")));
+    Err(wait.map_or_else(|| refuse::bad_token(true), refuse::too_many_tries))
 }
 
 /// The secret `name`; `None`: it is not set, or empty.

@@ -2,7 +2,7 @@
 
 use super::stream::Stream;
 use super::visit::{Answer, Visit};
-use crate::answer::{self, Told, Verdict};
+use crate::answer::{self, Told, Verdict, media};
 use crate::attempt::Ending;
 use crate::chat::Usage;
 use crate::dialect::Stamp;
@@ -32,7 +32,7 @@ impl Visit {
             let stamp = Stamp { id: &id, created: call.created(), model };
             let show_usage = call.envelope.as_ref().is_some_and(|envelope| envelope.show_usage);
             let relay = Relay::between(call.from(), call.endpoint, &stamp, show_usage).remembering(call.made());
-            call.relay = Some(Stream::new(relay, call.endpoint, call.list, std::mem::take(&mut call.secrets)));
+            call.relay = Some(Stream::new(relay, call.endpoint, call.list, std::mem::take(&mut call.watch)));
             call.body = Vec::new();
         }
     }
@@ -42,6 +42,8 @@ impl Visit {
         let Some(call) = &self.call else {
             return;
         };
+        let (content_type, saved) = media::told(content_type);
+        let content_type = if content_type.is_empty() { "application/json" } else { content_type };
         let dropped = call.outgoing.as_ref().map(|outgoing| outgoing.dropped.as_slice());
         let told = Told {
             dialect: call.endpoint.dialect(),
@@ -49,7 +51,10 @@ impl Visit {
             cap: call.lowered(),
             dropped: dropped.unwrap_or_default(),
         };
-        let headers = answer::headers(&self.id, content_type, &told, &self.gauges);
+        let mut headers = answer::headers(&self.id, content_type, &told, &self.gauges);
+        if saved {
+            headers.push_str(media::SAVED);
+        }
         self.answer = Answer { status, headers, text: String::new() };
     }
 }
@@ -57,14 +62,19 @@ impl Visit {
 #[wasm_bindgen]
 impl Visit {
     /// Takes the head of a provider's answer: 0 read its body, 1 it is a stream, 2 drop it and go on.
-    pub fn head(&mut self, status: u16, lines: &str) -> u8 {
+    /// `encoding`: the `content-encoding` of its body.
+    pub fn head(&mut self, status: u16, lines: &str, encoding: &str) -> u8 {
         if let Some(call) = &mut self.call {
             call.let_body_go();
         }
         let Some(call) = &self.call else {
             return 2;
         };
-        if call.quotes(lines.as_bytes()) {
+        if !media::is_unpacked(encoding) {
+            self.target_failed(Outcome::Failed, quoting(status), &Refusal::answer_packed(encoding));
+            return 2;
+        }
+        if call.watch.finds(lines.as_bytes()) {
             self.target_failed(Outcome::Failed, quoting(status), &Refusal::provider_credentials(status));
             return 2;
         }
@@ -100,7 +110,7 @@ impl Visit {
         let Some(call) = &self.call else {
             return false;
         };
-        if call.quotes(body) {
+        if call.watch.finds(body) {
             self.target_failed(Outcome::Failed, quoting(status), &Refusal::provider_credentials(status));
             return false;
         }
@@ -130,6 +140,11 @@ impl Visit {
             self.target_failed(Outcome::Failed, Ending::Silent, &Refusal::no_answer(Failure::Cut));
             return false;
         };
+        // What is put together may tell what its parts did not.
+        if told.body.as_ref().is_some_and(|body| call.watch.finds(body)) {
+            self.target_failed(Outcome::Failed, quoting(status), &Refusal::provider_credentials(status));
+            return false;
+        }
         self.answer.text = told.body.and_then(|body| String::from_utf8(body).ok()).unwrap_or_default();
         if let Some(call) = &mut self.call {
             let refused = !(200..300).contains(&status);

@@ -72,7 +72,7 @@ impl Visit {
             TOO_LARGE => Refusal::too_large(BODY_BYTES_MAX),
             TOO_SLOW => Refusal::slow_body(),
             NO_ROOM => Refusal::overloaded(),
-            _ => Refusal::broken_body(),
+            _ => Refusal::cut_body(),
         });
     }
 

@@ -15,6 +15,8 @@ use crate::reckon::{Known, Reckoning};
 use crate::refusal::{Failure, Refusal};
 use crate::relay::Metered;
 use crate::rows::End;
+use crate::secret::watch::Watch;
+use crate::secret::{self, Secret};
 use crate::settle;
 use crate::translate::Outgoing;
 use crate::units::{NanoUsd, Tokens};
@@ -44,10 +46,14 @@ pub(super) struct Call {
     pub(super) tried: usize,
     /// What that target is sent.
     pub(super) outgoing: Option<Outgoing>,
+    /// Where that is sent; empty where it goes to a binding.
+    pub(super) address: String,
     /// The secrets that it is shown, which must not come back.
-    pub(super) secrets: Vec<String>,
+    pub(super) secrets: Vec<Secret>,
     /// The token that Google is shown.
-    pub(super) token: Option<String>,
+    pub(super) token: Option<Secret>,
+    /// What watches that they do not.
+    pub(super) watch: Watch,
     attempts: Attempts,
     /// The answer broke off before its usage was told.
     pub(super) cut: bool,
@@ -76,8 +82,10 @@ impl Call {
             following: None,
             tried: 0,
             outgoing: None,
+            address: String::new(),
             secrets: Vec::new(),
             token: None,
+            watch: Watch::default(),
             attempts: Attempts::default(),
             cut: false,
             relay: None,
@@ -92,7 +100,7 @@ impl Call {
         self.admission.as_ref()?.hops.get(self.tried.checked_sub(1)?)
     }
 
-    fn ask(&self, id: &str, presented: &Presented) -> Option<Ask> {
+    fn ask(&self, id: &str, presented: &Presented, origin: Option<String>) -> Option<Ask> {
         let envelope = self.envelope.as_ref()?;
         Some(Ask {
             call: id.to_owned(),
@@ -108,6 +116,7 @@ impl Call {
             idempotency: self.name.as_ref().map(|name| Idempotency::of(name, &self.place(), &self.body)),
             through: None,
             reach: Reach { dialect: Some(self.endpoint.dialect()), ..envelope.reach.clone() },
+            origin,
         })
     }
 
@@ -185,11 +194,6 @@ impl Call {
         self.envelope.as_ref().filter(|_| is_shared)?.made()
     }
 
-    /// Whether some of this quotes a secret.
-    pub(super) fn quotes(&self, bytes: &[u8]) -> bool {
-        self.secrets.iter().any(|secret| memchr::memmem::find(bytes, secret.as_bytes()).is_some())
-    }
-
     /// When it was admitted, in seconds since 1970.
     pub(super) fn created(&self) -> u64 {
         self.admission.as_ref().map_or(0, |admission| admission.at.millis().get() / 1_000)
@@ -236,7 +240,7 @@ impl Visit {
 
     /// What the tenant's object is asked.
     pub fn ask(&self) -> String {
-        let ask = self.call.as_ref().and_then(|call| call.ask(&self.id, self.presented()?));
+        let ask = self.call.as_ref().and_then(|call| call.ask(&self.id, self.presented()?, self.origin()));
         ask.map(|ask| to_json(&ask)).unwrap_or_default()
     }
 
@@ -259,7 +263,7 @@ impl Visit {
                     self.gauges = std::mem::take(gauges);
                 }
                 let model = call.envelope.as_ref().map(|envelope| envelope.model.clone()).unwrap_or_default();
-                self.refuse(&Refusal::denied(denial, &model));
+                self.deny(denial, &model);
             }
             Reply::Follow(following) => call.following = Some(following),
             Reply::Settled | Reply::Barred { .. } => self.refuse(&Refusal::no_decision()),
@@ -281,8 +285,13 @@ impl Visit {
         self.give_up(&Refusal::crashed());
     }
 
-    /// Google gave no token to call it with.
+    /// Google gave no token to call it with. Where that is for a secret that is no key file, its name is told.
     pub fn no_token(&mut self, why: &str) {
+        let account = |call: &Call| secret::unfit_account(call.hop()?.secret.as_deref()?, &call.secrets);
+        let unfit = self.call.as_ref().and_then(account);
+        if let Some(unfit) = unfit {
+            return self.give_up(&Refusal::unfit_secret(&unfit));
+        }
         worker::console_error!("Google gave no token: {why}");
         self.target_failed(Outcome::Failed, Ending::NotSent, &Refusal::provider_credentials(401));
     }

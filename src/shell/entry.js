@@ -17,7 +17,7 @@ let gateway;
 
 export default {
   fetch(request, env, context) {
-    gateway ??= new rust.Gateway(env.API_KEYS_SECRET, env.API_KEYS_SECRET_PREVIOUS);
+    gateway ??= new rust.Gateway(env.API_KEYS_SECRET, env.API_KEYS_SECRET_PREVIOUS, [env.ALLOWED_ORIGINS].flat().join(" "));
     const answer = visit(gateway, request, env, context);
     // A client that leaves does not end the call: what was started is settled.
     context.waitUntil(answer);

@@ -74,7 +74,7 @@ async function made(visit, env, context, publication, share) {
       visit.failed(late(error), false, why, visit.doubts(why) && (await isClosed(visit.url())));
       continue;
     }
-    const what = visit.head(response.status, answerHead(response));
+    const what = visit.head(response.status, answerHead(response), response.headers.get("content-encoding") ?? "");
     if (share.bytes > 0) share.give(visit.held());
     if (what === STREAM) return stream(visit, response, env, context, publication);
     if (what !== READ) {

@@ -4,16 +4,21 @@
 
 use super::admin;
 use super::through::Native;
-use super::visit::{Asked, Visit};
+use super::visit::{Asked, Page, Visit};
+use crate::address;
 use crate::dialect::{Dialect, Endpoint, gemini};
 use crate::idempotency::read_name;
-use crate::key::{self, SigningSecret};
+use crate::key::{self, SigningSecret, TwoKeys};
+use crate::origin::{self, OriginPattern};
 use crate::passthrough::{self, QUERY_BYTES_MAX};
 use crate::refusal::Refusal;
 use std::borrow::Cow;
 use uuid::Uuid;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
+
+/// The place among the credentials of a request from which on they are as Google's clients send them.
+const GOOGLE: usize = 3;
 
 /// One isolate's front.
 #[wasm_bindgen]
@@ -22,6 +27,8 @@ pub struct Gateway {
     signing: Vec<SigningSecret>,
     /// Whether there is a secret at all.
     given: bool,
+    /// The pages that may call from a browser.
+    origins: Vec<OriginPattern>,
 }
 
 /// A request's head: what decides where it goes.
@@ -30,8 +37,9 @@ struct Head<'a> {
     path: &'a str,
     /// What follows the `?`.
     query: &'a str,
-    key: Cow<'a, str>,
-    /// The key came as Google's clients send it.
+    /// The credential that counts: a key of ours, if one was sent.
+    key: Result<Cow<'a, str>, TwoKeys>,
+    /// It came as Google's clients send it.
     by_google: bool,
     /// A stream of Google's is to be events; else it is one list.
     events: bool,
@@ -39,6 +47,10 @@ struct Head<'a> {
     /// Anthropic's clients send it.
     version: &'a str,
     beta: &'a str,
+    /// The page that calls, where a browser says so.
+    origin: &'a str,
+    /// The method and the headers that a browser asks for in advance.
+    preflight: (&'a str, &'a str),
     idempotency_key: Option<&'a str>,
 }
 
@@ -90,23 +102,34 @@ impl Place {
 
 #[wasm_bindgen]
 impl Gateway {
-    /// A front whose keys are signed by `current`, or were by `previous`.
+    /// A front whose keys are signed by `current`, or were by `previous`, and which pages of `origins` may call.
     #[wasm_bindgen(constructor)]
-    pub fn new(current: Option<String>, previous: Option<String>) -> Self {
+    pub fn new(current: Option<String>, previous: Option<String>, origins: &str) -> Self {
         let given = current.is_some();
         let current = current.as_deref().and_then(SigningSecret::new);
         let previous = previous.as_deref().and_then(SigningSecret::new).filter(|_| current.is_some());
-        Self { signing: current.into_iter().chain(previous).collect(), given }
+        let (origins, odd) = origin::read_list(origins);
+        for word in odd {
+            worker::console_error!(
+                "the variable ALLOWED_ORIGINS has {word:?}, which is no origin such as https://app.example.com"
+            );
+        }
+        Self { signing: current.into_iter().chain(previous).collect(), given, origins }
     }
 
     /// Takes up a request by its head, as lines; `bound`: the deployment has tenants' objects.
     pub fn visit(&self, head: &str, bound: bool) -> Visit {
         let call = Uuid::new_v4().to_string();
         let head = Head::read(head);
-        match self.route(&head, bound, &call) {
-            Ok(visit) => visit,
-            Err(refusal) => Visit::refused(call, head.dialect(), &refusal),
+        let reads = self.is_read_by(&head);
+        let (wants, asked) = head.preflight;
+        if reads && head.method == "OPTIONS" && !wants.is_empty() {
+            return Visit::granted(call, origin::preflight(head.origin, asked));
         }
+        let routed = self.route(&head, bound, &call);
+        let mut visit = routed.unwrap_or_else(|refusal| Visit::refused(call, head.dialect(), &refusal));
+        visit.page = (!head.origin.is_empty()).then(|| Page { origin: head.origin.to_owned(), reads });
+        visit
     }
 
     /// Answers an administrator.
@@ -149,6 +172,11 @@ impl Gateway {
         }
     }
 
+    /// Whether the page that calls may read the answer, as far as the deployment has a say: no page reads what administrators do.
+    fn is_read_by(&self, head: &Head<'_>) -> bool {
+        !head.origin.is_empty() && !head.path.starts_with("/admin") && origin::allows(&self.origins, head.origin)
+    }
+
     /// The caller's key, if it is one that this deployment made. No I/O.
     fn presented(&self, head: &Head<'_>, bound: bool) -> Result<key::Presented, Refusal> {
         if self.signing.is_empty() {
@@ -160,32 +188,53 @@ impl Gateway {
             let remedy = "Declare it in wrangler.toml for this environment: bindings are not inherited.";
             return Err(Refusal::not_set_up("the binding TENANTS", remedy));
         }
-        key::read(&head.key, &self.signing).ok_or_else(|| Refusal::bad_key(!head.key.is_empty()))
+        let key = head.key.as_ref().map_err(|TwoKeys| Refusal::two_keys())?;
+        key::read(key, &self.signing).ok_or_else(|| Refusal::bad_key(!key.is_empty()))
     }
 }
 
 impl<'a> Head<'a> {
     /// Reads the lines that `glue.js` makes: method, address, the headers of a key, content-encoding, anthropic-version,
-    /// anthropic-beta, and idempotency-key if there is one.
+    /// anthropic-beta, origin, what a preflight asks for, and idempotency-key if there is one.
     fn read(text: &'a str) -> Self {
         let mut lines = text.split('\n');
         let mut line = || lines.next().unwrap_or_default();
         let (method, address, authorization) = (line(), line(), line());
         let (x_api_key, api_key, google_key) = (line(), line(), line());
         let (content_encoding, version, beta) = (line(), line(), line());
+        let (origin, preflight) = (line(), (line(), line()));
         let idempotency_key = lines.next();
         let path = path_of(address);
-        let bearer = authorization.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer "));
-        let keys = [bearer.map_or("", |(_, key)| key.trim()), x_api_key, api_key, google_key];
-        let key = keys.into_iter().find(|key| !key.is_empty()).map(Cow::Borrowed);
         let query =
             address.split('#').next().and_then(|address| address.split_once('?')).map_or("", |(_, query)| query);
         // Google's older clients put it into the address.
         let in_address = gemini::path::read(versionless(path)).is_some()
             || ["/v1beta", "/providers/"].iter().any(|start| path.starts_with(start));
-        let key = key.unwrap_or_else(|| if in_address { parameter(query, "key") } else { "".into() });
-        let (by_google, events) = (!google_key.is_empty(), parameter(query, "alt") == "sse");
-        Self { method, path, query, key, by_google, events, content_encoding, version, beta, idempotency_key }
+        let in_address: Vec<String> = address::values(if in_address { query } else { "" }, "key").collect();
+        let in_header =
+            [key::bearer(authorization).unwrap_or_default(), x_api_key.trim(), api_key.trim(), google_key.trim()];
+        let all = in_header.into_iter().chain(in_address.iter().map(|key| key.trim()));
+        let chosen = key::choose(all.clone());
+        let key = chosen.map(|place| match place.and_then(|place| in_header.get(place)) {
+            Some(key) => Cow::Borrowed(*key),
+            None => Cow::Owned(place.and_then(|place| all.clone().nth(place)).unwrap_or_default().to_owned()),
+        });
+        let by_google = matches!(chosen, Ok(Some(GOOGLE..)));
+        let events = address::values(query, "alt").next().as_deref() == Some("sse");
+        Self {
+            method,
+            path,
+            query,
+            key,
+            by_google,
+            events,
+            content_encoding,
+            version,
+            beta,
+            origin,
+            preflight,
+            idempotency_key,
+        }
     }
 
     /// The native call to `path` of `provider`.
@@ -196,8 +245,9 @@ impl<'a> Head<'a> {
         if self.idempotency_key.is_some() {
             return Err(Refusal::no_idempotency());
         }
-        let query = passthrough::query(self.query);
-        if !passthrough::is_sane(&path) || query.len() > QUERY_BYTES_MAX {
+        let query = address::passed_on(self.query);
+        let names_key = key::is_in(&address::resolved(&path));
+        if !passthrough::is_sane(&path) || names_key || self.query.len() > QUERY_BYTES_MAX {
             return Err(Refusal::bad_path());
         }
         Ok(Native { provider, method: self.method.to_owned(), path, query })
@@ -219,13 +269,6 @@ impl<'a> Head<'a> {
 /// What follows the version in a path of Google's: its clients call either, and alone put a method behind a colon.
 fn versionless(path: &str) -> &str {
     path.strip_prefix("/v1beta").or_else(|| path.strip_prefix("/v1")).unwrap_or_default()
-}
-
-/// The value of the parameter `name` of a query.
-fn parameter<'a>(query: &'a str, name: &str) -> Cow<'a, str> {
-    let mut parameters = query.split('&').filter_map(|parameter| parameter.split_once('='));
-    let value = parameters.find(|(own, _)| *own == name);
-    value.map_or(Cow::Borrowed(""), |(_, value)| Cow::Owned(decode(value)))
 }
 
 /// The path of an absolute address, which the runtime has normalised.

@@ -6,12 +6,11 @@ import { connect } from "cloudflare:sockets";
 // Method, address and the headers that the gateway reads, as lines.
 export function head(request) {
   const headers = request.headers;
-  const authorization = headers.get("authorization");
-  const bearer = authorization?.slice(0, 7).toLowerCase() === "bearer ";
   const get = (name) => headers.get(name) ?? "";
-  const keys = bearer ? `${authorization}\n\n\n` : `\n${get("x-api-key")}\n${get("api-key")}\n${get("x-goog-api-key")}`;
+  const keys = `${get("authorization")}\n${get("x-api-key")}\n${get("api-key")}\n${get("x-goog-api-key")}`;
   const anthropic = `${get("anthropic-version")}\n${get("anthropic-beta")}`;
-  const lines = `${request.method}\n${request.url}\n${keys}\n${get("content-encoding")}\n${anthropic}`;
+  const preflight = request.method === "OPTIONS" ? `${get("access-control-request-method")}\n${get("access-control-request-headers")}` : "\n";
+  const lines = `${request.method}\n${request.url}\n${keys}\n${get("content-encoding")}\n${anthropic}\n${get("origin")}\n${preflight}`;
   const name = headers.get("idempotency-key");
   return name === null ? lines : `${lines}\n${name}`;
 }
@@ -31,7 +30,7 @@ export async function body(request, max) {
 
 // An answer; `headers` alternate names and values.
 export function answer(status, headers, content) {
-  return new Response(content, { status, headers: record(headers) });
+  return new Response(content === "" ? null : content, { status, headers: record(headers) });
 }
 
 // Lines that alternate names and values as an object: the runtime takes that for half the cost of a

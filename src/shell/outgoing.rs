@@ -3,10 +3,14 @@
 use super::call::Call;
 use super::tenant_host::millis;
 use super::visit::Visit;
+use crate::address;
 use crate::aws::sign::{self, Credentials};
-use crate::catalog::{Auth, MODEL_PLACE};
+use crate::catalog::{Auth, Place};
 use crate::dialect::{BadRequest, Dialect, Edit, OutputCap};
+use crate::key;
 use crate::refusal::Refusal;
+use crate::secret::watch::Watch;
+use crate::secret::{self, Secret};
 use crate::translate::{self, Outgoing, Target, Unable};
 use crate::wire::Hop;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -29,6 +33,15 @@ impl Call {
     /// The target after the one that was tried last.
     pub(super) fn upcoming(&self) -> Option<&Hop> {
         self.admission.as_ref()?.hops.get(self.tried)
+    }
+
+    /// Where `outgoing` goes, nothing for a binding; `None`: the target is at no address that anything may be sent to.
+    fn address_of(&self, outgoing: &Outgoing) -> Option<String> {
+        let hop = self.hop()?;
+        match &hop.place {
+            Place::Address(base_url) => address::of_call(base_url, &hop.model, &outgoing.path, &hop.query),
+            Place::Binding { .. } => Some(String::new()),
+        }
     }
 
     /// The request for the target that is being tried.
@@ -71,7 +84,7 @@ fn undeclared(name: &str) -> Refusal {
 /// The headers that sign a call to Amazon.
 fn signed(call: &Call, url: &str, region: &str, now: f64) -> Vec<(String, String)> {
     let [id, key, ..] = call.secrets.as_slice() else { return Vec::new() };
-    let credentials = Credentials::new(id, key, call.secrets.get(2).map(String::as_str));
+    let credentials = Credentials::new(id.reveal(), key.reveal(), call.secrets.get(2).map(Secret::reveal));
     let body = call.outgoing.as_ref().map(|outgoing| outgoing.body.whole(&call.body)).unwrap_or_default();
     let headers = [("content-type", "application/json")];
     let request = sign::Call { url, headers: &headers, body: &body, region, service: sign::BEDROCK };
@@ -101,25 +114,31 @@ impl Visit {
         let Some(hop) = call.upcoming() else {
             return Next::None as u8;
         };
-        let missing = secrets(hop).into_iter().zip(&given).find(|(_, secret)| secret.is_empty());
-        let missing = missing.map(|(name, _)| {
-            Refusal::not_set_up(&format!("the secret {name}"), &format!("Set it: npx wrangler secret put {name}"))
-        });
+        let read = secret::read_all(secrets(hop), &given, hop.auth == Auth::Google);
+        let read = read.map_err(|unfit| Refusal::unfit_secret(&unfit));
         let unbound = hop.place.binding().filter(|_| !bound).map(undeclared);
-        let (missing, target) = (missing.or(unbound), hop.target.clone());
+        let target = hop.target.clone();
         call.tried = call.tried.saturating_add(1);
-        if let Some(refusal) = missing {
-            self.give_up(&refusal);
-            return Next::None as u8;
+        match unbound.map_or(read, Err) {
+            Ok(secrets) => (call.watch, call.secrets) = (Watch::new(&secrets), secrets),
+            Err(refusal) => {
+                self.give_up(&refusal);
+                return Next::None as u8;
+            }
         }
-        call.secrets = given.into_iter().map(|secret| secret.trim().to_owned()).collect();
         match call.prepare() {
             Some(Ok(outgoing)) => {
                 if call.upcoming().is_none() && outgoing.body.held() > 0 {
                     call.body = Vec::new();
                 }
+                let address = call.address_of(&outgoing);
                 call.outgoing = Some(outgoing);
-                Next::Ready as u8
+                if let Some(address) = address {
+                    call.address = address;
+                    return Next::Ready as u8;
+                }
+                self.give_up(&Refusal::unfit_address(&target));
+                Next::Unable as u8
             }
             Some(Err(unable)) => {
                 // What another target answered, or failed to, tells the client more.
@@ -134,14 +153,7 @@ impl Visit {
 
     /// Where the request goes.
     pub fn url(&self) -> String {
-        let address = |call: &Call| {
-            let (hop, outgoing) = (call.hop()?, call.outgoing.as_ref()?);
-            let base = hop.place.address()?.replace(MODEL_PLACE, &hop.model);
-            let joint = if outgoing.path.contains('?') { '&' } else { '?' };
-            let query = if hop.query.is_empty() { String::new() } else { format!("{joint}{}", hop.query) };
-            Some(format!("{base}{}{query}", outgoing.path))
-        };
-        self.call.as_ref().and_then(address).unwrap_or_default()
+        self.call.as_ref().map(|call| call.address.clone()).unwrap_or_default()
     }
 
     /// The name of the binding that is called in place of an address, where it is one.
@@ -169,13 +181,14 @@ impl Visit {
         };
         let id = &self.id;
         let mut lines = format!(
-            "content-type\napplication/json\naccept\n{accept}\nuser-agent\ntollgate\nx-client-request-id\n{id}"
+            "content-type\napplication/json\naccept\n{accept}\naccept-encoding\nidentity\nuser-agent\ntollgate\n\
+             x-client-request-id\n{id}"
         );
         let mut add = |name: &str, value: &str| lines.push_str(&format!("\n{name}\n{value}"));
         // A client that is passed on as it is speaks the version that it says.
         let passed = dialect == Some(Dialect::Anthropic) && call.endpoint.dialect() == Dialect::Anthropic;
         let own = ["anthropic-version", "anthropic-beta"].into_iter().zip(&call.anthropic);
-        let own: Vec<_> = own.filter(|(_, value)| passed && !value.is_empty()).collect();
+        let own: Vec<_> = own.filter(|(_, value)| passed && !value.is_empty() && !key::is_in(value)).collect();
         for (name, value) in &hop.headers {
             if own.iter().all(|(own, _)| own != name) {
                 add(name, value);
@@ -185,11 +198,13 @@ impl Visit {
             add(name, value);
         }
         match (&hop.auth, call.secrets.first()) {
-            (Auth::Bearer, Some(secret)) => add("authorization", &format!("Bearer {secret}")),
-            (Auth::Header(name), Some(secret)) => add(name, secret),
-            (Auth::Google, _) => add("authorization", &format!("Bearer {}", call.token.as_deref().unwrap_or_default())),
+            (Auth::Bearer, Some(secret)) => add("authorization", &format!("Bearer {}", secret.reveal())),
+            (Auth::Header(name), Some(secret)) => add(name, secret.reveal()),
+            (Auth::Google, _) => {
+                add("authorization", &format!("Bearer {}", call.token.as_ref().map_or("", Secret::reveal)))
+            }
             (Auth::Aws { region, .. }, _) => {
-                for (name, value) in signed(call, &self.url(), region, now) {
+                for (name, value) in signed(call, &call.address, region, now) {
                     add(&name, &value);
                 }
             }
@@ -201,14 +216,15 @@ impl Visit {
     /// The service account that a token is to be got for before the call goes out, where the provider is Google.
     pub fn google_account(&self) -> Option<String> {
         let call = self.call.as_ref()?;
-        (call.hop()?.auth == Auth::Google).then(|| call.secrets.first().cloned()).flatten()
+        let account = call.secrets.first().filter(|_| call.hop().is_some_and(|hop| hop.auth == Auth::Google))?;
+        Some(account.reveal().to_owned())
     }
 
     /// Takes that token.
     pub fn google_token(&mut self, token: String) {
         if let Some(call) = &mut self.call {
-            call.secrets.push(token.clone());
-            call.token = Some(token);
+            call.token = Some(Secret::granted(token));
+            call.watch = Watch::new(call.secrets.iter().chain(&call.token));
         }
     }
 

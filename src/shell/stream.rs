@@ -9,6 +9,7 @@ use crate::dialect::openai::ending::Heading;
 use crate::policy::Disconnect;
 use crate::refusal::Refusal;
 use crate::relay::{End, Metered, Relay, Relayed, Stop};
+use crate::secret::watch::Watch;
 use crate::settle;
 use crate::units::{Millis, Tokens};
 use crate::wire::{Amend, Amended};
@@ -32,8 +33,8 @@ struct Passage {
     endpoint: Endpoint,
     /// What makes one list of it, where its client wants that.
     list: RefCell<Option<List>>,
-    /// The secrets that were shown to the provider, and must not come back.
-    secrets: Vec<String>,
+    /// Watches that the secrets which the provider was shown do not come back.
+    watch: Watch,
     /// Whether it did, and nothing more is passed on.
     stopped: Cell<bool>,
     told: Cell<Told>,
@@ -50,10 +51,10 @@ struct Told {
 }
 
 impl Stream {
-    pub(super) fn new(relay: Relay, endpoint: Endpoint, list: bool, secrets: Vec<String>) -> Self {
+    pub(super) fn new(relay: Relay, endpoint: Endpoint, list: bool, watch: Watch) -> Self {
         let (relay, stopped, told) = (RefCell::new(relay), Cell::new(false), Cell::default());
         let list = RefCell::new(list.then(List::default));
-        Self(Rc::new(Passage { relay, endpoint, list, secrets, stopped, told }))
+        Self(Rc::new(Passage { relay, endpoint, list, watch, stopped, told }))
     }
 
     pub(super) fn metered(&self) -> Metered {
@@ -68,8 +69,7 @@ impl Stream {
     /// The bytes to send on, unless they quote the secret. They are whole frames, so none can hide in a cut.
     fn checked(&self, chunk: &[u8], relayed: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let bytes = relayed.as_deref().unwrap_or(chunk);
-        let quotes = |secret: &String| memchr::memmem::find(bytes, secret.as_bytes()).is_some();
-        if !self.0.secrets.iter().any(quotes) {
+        if !self.0.watch.finds(bytes) {
             return relayed;
         }
         self.0.stopped.set(true);

@@ -177,7 +177,7 @@ impl TenantHost {
         };
         tenant.expire(now);
         self.write_changes(&mut tenant)?;
-        let record = tenant.check(now, &look.key, &look.hash).cloned();
+        let record = tenant.check(now, &look).cloned();
         let seen = match record {
             Err(denial) => Seen::Denied(denial),
             Ok(record) => {

@@ -11,6 +11,7 @@ const CARRIED = ["content-type", "accept", "range", "anthropic-version", "anthro
 // The provider's headers that matter, in the order in which Rust reads them.
 const PASSED = [
   "content-type", "retry-after", "retry-after-ms", "content-length", "content-disposition", "content-range", "accept-ranges",
+  "content-encoding",
 ];
 // An answer of which nothing comes for so long is taken for cut.
 const IDLE_MS = 120_000;
@@ -103,10 +104,8 @@ async function send(through, content) {
   }
 }
 
-// Of an answer that comes unpacked the length that it had packed says nothing.
 function headOf(response) {
-  const packed = response.headers.has("content-encoding");
-  return PASSED.map((name) => (packed && name === "content-length" ? "" : (response.headers.get(name) ?? ""))).join("\n");
+  return PASSED.map((name) => response.headers.get(name) ?? "").join("\n");
 }
 
 // Passes the answer back, as fast as the client takes it, and settles the call once that has ended.

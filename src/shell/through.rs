@@ -5,17 +5,21 @@
 
 use super::object::to_json;
 use super::visit::{Answer, Visit};
-use crate::answer::{self, Told, Verdict};
+use crate::address;
+use crate::answer::{self, Told, Verdict, media};
 use crate::attempt::{self, Attempts, Ending};
 use crate::bound::Shape;
 use crate::catalog::Auth;
 use crate::dialect::Dialect;
 use crate::health::Outcome;
-use crate::passthrough::{self, Meter};
+use crate::key;
+use crate::passthrough::Meter;
 use crate::policy::Disconnect;
 use crate::reach::Reach;
 use crate::refusal::{Failure, Refusal};
 use crate::rows::{End, Truth};
+use crate::secret::watch::Watch;
+use crate::secret::{self, Secret};
 use crate::settle;
 use crate::units::{Millis, NanoUsd, Tokens};
 use crate::wire::{self, Admission, Amend, AnsweredBy, Ask, Denial, Hop, Reply, Settlement};
@@ -41,9 +45,13 @@ pub struct Through {
     /// What its body reaches besides its own words, as far as that was read.
     reach: Reach,
     admission: Option<Admission>,
-    secrets: Vec<String>,
+    /// Where the request goes.
+    address: String,
+    secrets: Vec<Secret>,
     /// The token that Google is shown.
-    token: Option<String>,
+    token: Option<Secret>,
+    /// What watches that they do not come back.
+    watch: Watch,
     /// How long the tenant's object has heard nothing.
     silence: Millis,
     /// The length that the answer is said to have.
@@ -72,8 +80,10 @@ impl Visit {
             carried,
             reach: Reach::default(),
             admission: None,
+            address: String::new(),
             secrets: Vec::new(),
             token: None,
+            watch: Watch::default(),
             silence: Millis::ZERO,
             length: None,
             passage: None,
@@ -108,7 +118,14 @@ impl Through {
             idempotency: None,
             through: Some(wire::Through { provider: provider.clone(), path: path.clone(), method: method.clone() }),
             reach: self.reach.clone(),
+            origin: self.visit.origin(),
         })
+    }
+
+    /// Where the request goes; `None`: the provider is at no address that anything may be sent to.
+    fn address(&self) -> Option<String> {
+        let (hop, Native { path, query, .. }) = (self.hop()?, &self.native);
+        address::of_native(hop.place.address()?, path, query, &hop.query)
     }
 
     /// Makes a refusal the answer, and what the call ended with: it used nothing.
@@ -134,24 +151,32 @@ impl Through {
         self.give_up(refusal);
     }
 
-    fn quotes(&self, text: &str) -> bool {
-        self.secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()))
-    }
-
     /// The head of the provider's answer becomes the client's. `lines`: what comes after those that [`answer::judge`] reads.
     fn answered(&mut self, status: u16, content_type: &str, lines: &str) {
         let mut lines = lines.split('\n');
-        let (retry_after, _, length) = (lines.next(), lines.next(), lines.next().unwrap_or_default());
+        let mut line = || lines.next().unwrap_or_default();
+        let (retry_after, _, length) = (line(), line(), line());
+        let (disposition, range, ranges, encoding) = (line(), line(), line(), line());
+        let packed = !media::is_unpacked(encoding);
+        // The length that it had before the platform unpacked it says nothing.
+        let length = if packed || encoding.is_empty() { length } else { "" };
+        let (told_type, saved) = media::told(content_type);
         let target = self.hop().map(|hop| hop.target.clone());
         let told = Told { target: target.as_deref(), ..Told::nothing(self.visit.dialect) };
-        let headers = answer::headers(&self.visit.id, content_type, &told, &self.visit.gauges);
+        let headers = answer::headers(&self.visit.id, told_type, &told, &self.visit.gauges);
         let mut headers = headers.strip_prefix("content-type\n\n").unwrap_or(&headers).to_owned();
-        let rest = ["content-disposition", "content-range", "accept-ranges"].into_iter().zip(lines);
-        let passed = [("retry-after", retry_after.unwrap_or_default())].into_iter().chain(rest);
         let is_head = self.native.method == "HEAD";
-        let own = [("content-length", if is_head { length } else { "" })];
-        for (name, value) in passed.chain(own).filter(|(_, value)| !value.is_empty()) {
-            headers.push_str(&format!("\n{name}\n{value}"));
+        for (name, value) in [
+            ("retry-after", retry_after),
+            ("content-disposition", if saved { "attachment" } else { disposition }),
+            ("content-range", range),
+            ("accept-ranges", ranges),
+            ("content-encoding", if packed { encoding } else { "" }),
+            ("content-length", if is_head { length } else { "" }),
+        ] {
+            if !value.is_empty() {
+                headers.push_str(&format!("\n{name}\n{}", answer::printable(value)));
+            }
         }
         if content_type.starts_with("text/event-stream") {
             headers.push_str("\ncache-control\nno-cache");
@@ -159,7 +184,9 @@ impl Through {
         self.length = length.parse().ok();
         self.visit.answer = Answer { status, headers, text: String::new() };
         let made = self.makes().filter(|_| (200..300).contains(&status));
-        self.passage = Some(Passage::new(content_type, &self.secrets, made));
+        // Of what is packed nothing can be read.
+        let read_as = if packed { "" } else { content_type };
+        self.passage = Some(Passage::new(read_as, std::mem::take(&mut self.watch), made));
     }
 
     /// Notes how the call ended, and at what it is billed.
@@ -235,9 +262,9 @@ impl Through {
                     self.visit.gauges = std::mem::take(gauges);
                 }
                 self.visit.dialect = dialect;
-                self.visit.refuse(&Refusal::denied(denial, ""));
+                self.visit.deny(denial, "");
             }
-            Reply::Denied(denial) => self.visit.refuse(&Refusal::denied(denial, "")),
+            Reply::Denied(denial) => self.visit.deny(denial, ""),
             Reply::Follow(_) | Reply::Settled => self.visit.refuse(&Refusal::no_decision()),
         }
         Ok(false)
@@ -255,29 +282,40 @@ impl Through {
 
     /// Takes the secrets (empty: it is not set): whether the provider can be called.
     pub fn begin(&mut self, given: Vec<String>) -> bool {
-        if given.iter().any(String::is_empty) {
-            let name = self.secret_names();
-            let remedy = format!("Set it: npx wrangler secret put {name}");
-            self.give_up(&Refusal::not_set_up(&format!("the secret {name}"), &remedy));
-            return false;
+        let Some(hop) = self.hop() else { return false };
+        let read = secret::read_all(hop.secret.as_deref(), &given, hop.auth == Auth::Google);
+        let read = read.map_err(|unfit| Refusal::unfit_secret(&unfit));
+        match read.and_then(|secrets| Ok((self.address().ok_or_else(|| Refusal::unfit_address(&hop.target))?, secrets)))
+        {
+            Ok((address, secrets)) => {
+                (self.address, self.watch, self.secrets) = (address, Watch::new(&secrets), secrets);
+                true
+            }
+            Err(refusal) => {
+                self.give_up(&refusal);
+                false
+            }
         }
-        self.secrets = given.into_iter().map(|secret| secret.trim().to_owned()).collect();
-        true
     }
 
     /// The service account that a token is to be got for before the call goes out, where the provider is Google.
     pub fn google_account(&self) -> Option<String> {
-        (self.hop()?.auth == Auth::Google).then(|| self.secrets.first().cloned()).flatten()
+        let account = self.secrets.first().filter(|_| self.hop().is_some_and(|hop| hop.auth == Auth::Google))?;
+        Some(account.reveal().to_owned())
     }
 
     /// Takes that token.
     pub fn google_token(&mut self, token: String) {
-        self.secrets.push(token.clone());
-        self.token = Some(token);
+        self.token = Some(Secret::granted(token));
+        self.watch = Watch::new(self.secrets.iter().chain(&self.token));
     }
 
-    /// Google gave no token to call it with.
+    /// Google gave no token to call it with. Where that is for a secret that is no key file, its name is told.
     pub fn no_token(&mut self, why: &str) {
+        let name = self.hop().and_then(|hop| hop.secret.as_deref());
+        if let Some(unfit) = name.and_then(|name| secret::unfit_account(name, &self.secrets)) {
+            return self.give_up(&Refusal::unfit_secret(&unfit));
+        }
         worker::console_error!("Google gave no token: {why}");
         self.target_failed(Outcome::Failed, Ending::NotSent, &Refusal::provider_credentials(401));
     }
@@ -296,31 +334,30 @@ impl Through {
 
     /// Where the request goes.
     pub fn url(&self) -> String {
-        let Some((hop, base_url)) = self.hop().and_then(|hop| Some((hop, hop.place.address()?))) else {
-            return String::new();
-        };
-        let address = passthrough::address(base_url, &self.native.path);
-        let queries = [self.native.query.as_str(), hop.query.as_str()].into_iter().filter(|query| !query.is_empty());
-        let query = queries.collect::<Vec<_>>().join("&");
-        if query.is_empty() { address } else { format!("{address}?{query}") }
+        self.address.clone()
     }
 
     /// The request's headers, as lines: those of the client that may go on, the provider's own, and ours.
     pub fn outgoing_headers(&self) -> String {
         let Some(hop) = self.hop() else { return String::new() };
         let id = &self.visit.id;
-        // Bytes that are packed on the way would not have the length that they are said to have.
-        let mut lines = format!("user-agent\ntollgate\nx-client-request-id\n{id}\naccept-encoding\nidentity");
+        let mut lines = format!("user-agent\ntollgate\nx-client-request-id\n{id}");
         let mut add = |name: &str, value: &str| lines.push_str(&format!("\n{name}\n{value}"));
         hop.headers.iter().for_each(|(name, value)| add(name, value));
         let mut carried = self.carried.split('\n');
         while let (Some(name), Some(value)) = (carried.next(), carried.next()) {
-            add(name, value);
+            if !key::is_in(value) {
+                add(name, value);
+            }
         }
+        // Bytes that are packed on the way would not have the length that they are said to have, and could not be watched.
+        add("accept-encoding", "identity");
         match (&hop.auth, self.secrets.first()) {
-            (Auth::Bearer, Some(secret)) => add("authorization", &format!("Bearer {secret}")),
-            (Auth::Header(name), Some(secret)) => add(name, secret),
-            (Auth::Google, _) => add("authorization", &format!("Bearer {}", self.token.as_deref().unwrap_or_default())),
+            (Auth::Bearer, Some(secret)) => add("authorization", &format!("Bearer {}", secret.reveal())),
+            (Auth::Header(name), Some(secret)) => add(name, secret.reveal()),
+            (Auth::Google, _) => {
+                add("authorization", &format!("Bearer {}", self.token.as_ref().map_or("", Secret::reveal)))
+            }
             _ => {}
         }
         lines
@@ -352,7 +389,7 @@ impl Through {
 
     /// Takes the head of the provider's answer, its headers as `through.js` names them: whether it is passed on.
     pub fn head(&mut self, status: u16, lines: &str) -> bool {
-        if self.quotes(lines) {
+        if self.watch.finds(lines.as_bytes()) {
             let ending = if (200..300).contains(&status) { Ending::Silent } else { Ending::of_status(status) };
             self.target_failed(Outcome::Failed, ending, &Refusal::provider_credentials(status));
             return false;

@@ -10,9 +10,13 @@ use crate::answer::{self, Told};
 use crate::dialect::{Dialect, Endpoint, models};
 use crate::gauge::Gauges;
 use crate::key::{Presented, TenantId};
+use crate::origin;
 use crate::refusal::Refusal;
-use crate::wire::{Look, Seen};
+use crate::wire::{Denial, Look, Seen};
 use wasm_bindgen::prelude::wasm_bindgen;
+
+/// As much of an origin is told to the tenant's object.
+const ORIGIN_CHARS_MAX: usize = 512;
 
 /// What a visit is for; the numbers are known to `front.js`.
 #[derive(Clone, Copy)]
@@ -46,6 +50,15 @@ pub struct Visit {
     method: &'static str,
     /// The one model that is asked for.
     wanted: Option<String>,
+    /// The page that calls, where a browser says so.
+    pub(super) page: Option<Page>,
+}
+
+/// A page that calls.
+pub(super) struct Page {
+    pub(super) origin: String,
+    /// Whether it may read the answer.
+    pub(super) reads: bool,
 }
 
 /// What the head of a call's request asks for.
@@ -72,7 +85,19 @@ pub(super) struct Answer {
 impl Visit {
     fn new(kind: Kind, dialect: Dialect, id: String) -> Self {
         let (answer, gauges) = (Answer::default(), Gauges::default());
-        Self { kind, dialect, id, answer, gauges, presented: None, call: None, native: None, method: "", wanted: None }
+        Self {
+            kind,
+            dialect,
+            id,
+            answer,
+            gauges,
+            presented: None,
+            call: None,
+            native: None,
+            method: "",
+            wanted: None,
+            page: None,
+        }
     }
 
     pub(super) fn refused(id: String, dialect: Dialect, refusal: &Refusal) -> Self {
@@ -84,6 +109,13 @@ impl Visit {
     pub(super) fn shown(id: String, text: String) -> Self {
         let mut visit = Self::new(Kind::Answered, Dialect::OpenAi, id);
         visit.show(text);
+        visit
+    }
+
+    /// A preflight that is granted, with these headers.
+    pub(super) fn granted(id: String, headers: String) -> Self {
+        let mut visit = Self::new(Kind::Answered, Dialect::OpenAi, id);
+        visit.answer = Answer { status: 204, headers, text: String::new() };
         visit
     }
 
@@ -124,6 +156,19 @@ impl Visit {
         self.answer = Answer { status: refusal.status, headers, text: refusal.body(self.dialect, &self.id) };
     }
 
+    /// Makes what the tenant's object says against it the answer.
+    pub(super) fn deny(&mut self, denial: Denial, model: &str) {
+        if let (Denial::OriginNotAllowed(_), Some(page)) = (&denial, &mut self.page) {
+            page.reads = false;
+        }
+        self.refuse(&Refusal::denied(denial, model));
+    }
+
+    /// The page that calls, as the tenant's object is told.
+    pub(super) fn origin(&self) -> Option<String> {
+        self.page.as_ref().map(|page| page.origin.chars().take(ORIGIN_CHARS_MAX).collect())
+    }
+
     /// Makes a JSON text the answer.
     fn show(&mut self, text: String) {
         self.answer = Answer { status: 200, headers: self.json_headers(), text };
@@ -151,9 +196,16 @@ impl Visit {
         self.answer.status
     }
 
-    /// The answer's headers, as lines that alternate names and values; they are given out once.
+    /// The answer's headers, as lines that alternate names and values; they are given out once. All answers have those that are
+    /// for browsers: what the answer is stands in its head, and a page that may read it does.
     pub fn headers(&mut self) -> String {
-        std::mem::take(&mut self.answer.headers)
+        let mut headers = std::mem::take(&mut self.answer.headers);
+        headers.push_str("\nx-content-type-options\nnosniff");
+        if let Some(page) = self.page.as_ref().filter(|page| page.reads) {
+            headers.push('\n');
+            headers.push_str(&origin::readable(&page.origin));
+        }
+        headers
     }
 
     /// The answer's body, where it is ours; it is given out once.
@@ -171,7 +223,7 @@ impl Visit {
         let Some(Presented { key, hash, .. }) = self.presented.clone() else {
             return String::new();
         };
-        to_json(&Look { key, hash })
+        to_json(&Look { key, hash, origin: self.origin() })
     }
 
     /// Makes what the object showed the answer.
@@ -181,7 +233,7 @@ impl Visit {
                 self.gauges = gauges;
                 document
             }
-            Ok(Seen::Denied(denial)) => return self.refuse(&Refusal::denied(denial, "")),
+            Ok(Seen::Denied(denial)) => return self.deny(denial, ""),
             Err(_) => return self.refuse(&Refusal::no_decision()),
         };
         if self.method != "models" {

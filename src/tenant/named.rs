@@ -21,7 +21,7 @@ impl Tenant {
         let Some(Idempotency { key: name, body_hash }) = &ask.idempotency else {
             return self.admit(now, ask).map_or_else(Reply::Denied, Reply::Admitted);
         };
-        if let Err(denial) = self.known(now, &ask.key, &ask.hash) {
+        if let Err(denial) = self.known(now, &ask.key, &ask.hash, ask.origin.as_deref()) {
             return Reply::Denied(denial);
         }
         let silence = self.silence(&ask.key);

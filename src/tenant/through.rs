@@ -4,6 +4,7 @@
 //! money it holds what its path costs each time, where the catalog says, or else what is held for whatever has no bound.
 
 use super::Tenant;
+use crate::address::opened;
 use crate::catalog::{Auth, Provider, UNBOUNDED_DEFAULT};
 use crate::dialect::{Dialect, Endpoint};
 use crate::gauge::Gauges;
@@ -33,16 +34,17 @@ impl Tenant {
         // As for any other call: places are unique, and may reach into the next millisecond.
         let now = self.tick(now.max(self.ledger.next_place(now).millis()));
         self.expire(now);
-        self.known(now, &ask.key, &ask.hash)?;
+        self.known(now, &ask.key, &ask.hash, ask.origin.as_deref())?;
         let unknown = || Denial::ProviderUnknown(through.provider.clone());
         let (name, to) = self.config.catalog.native(through.provider.as_deref()).ok_or_else(unknown)?;
         let (name, to) = (name.to_owned(), to.clone());
         let model = passthrough::model_name(&name);
-        self.passes(&ask.key, &name, &model, &through.path)?;
+        let base_url = to.place.address().unwrap_or_default();
+        self.passes(&ask.key, &name, base_url, &through.path)?;
         if matches!(to.auth, Auth::Aws { .. }) {
             return Err(Denial::ProviderSigns(name));
         }
-        if to.place.address().is_none() {
+        if base_url.is_empty() {
             return Err(Denial::ProviderBound(name));
         }
         let touch = self.touches(now, ask, through, (&name, &to))?;
@@ -54,10 +56,12 @@ impl Tenant {
             if row.state != State::Open {
                 return Err(Denial::CallEnded);
             }
-            let price = self.path_price(row.at.millis(), caller, &name, (&through.path, &touch)).unwrap_or_default();
+            let price = self
+                .path_price(row.at.millis(), caller, (&name, base_url), (&through.path, &touch))
+                .unwrap_or_default();
             return Ok(self.passed(now, &row, route::hop(passthrough::target_name(&name), &to, price)));
         }
-        let price = self.path_price(now, caller, &name, (&through.path, &touch))?;
+        let price = self.path_price(now, caller, (&name, base_url), (&through.path, &touch))?;
         let request = price.0.request;
         let cost = if request > NanoUsd::ZERO || touch.looks { request } else { UNBOUNDED_DEFAULT };
         let load = Load { cost, ..Load::default() };
@@ -90,32 +94,37 @@ impl Tenant {
         Ok(self.passed(now, &row, route::hop(passthrough::target_name(&name), &to, price)))
     }
 
-    /// Whether `key` may pass on a call to `path` of `provider`, which is called `model`.
-    fn passes(&self, key: &KeyId, provider: &str, model: &str, path: &str) -> Result<(), Denial> {
+    /// Whether `key` may pass on a call to `path` of `provider` at `base_url`.
+    fn passes(&self, key: &KeyId, provider: &str, base_url: &str, path: &str) -> Result<(), Denial> {
         let denied = |field: &str, name: String| Err(Denial::NotPassed { field: field.to_owned(), name });
         let (own, tenant) = (self.policy(key), &self.config.policy);
         let patterns = own.passthrough.as_ref().or(tenant.passthrough.as_ref());
-        if !patterns.is_some_and(|patterns| passthrough::allows(patterns, provider, path)) {
-            return denied("passthrough", format!("{provider}/{path}"));
+        if !patterns.is_some_and(|patterns| passthrough::allows(patterns, provider, base_url, path)) {
+            return denied("passthrough", name_of(provider, base_url, path));
         }
-        if own.allows(model) && tenant.allows(model) { Ok(()) } else { denied("models", model.to_owned()) }
+        let model = passthrough::model_name(provider);
+        if own.allows(&model) && tenant.allows(&model) { Ok(()) } else { denied("models", model) }
     }
 
     /// What a call does with what is kept at its provider, of the name and the row given: whether it may.
     fn touches(&self, now: Millis, ask: &Ask, through: &Through, to: (&str, &Provider)) -> Result<Touch, Denial> {
         let (Through { method, path, .. }, reach, (name, provider)) = (through, &ask.reach, to);
-        let touch = Touch::of(method, path);
+        let base_url = provider.place.address().unwrap_or_default();
+        let called = opened(base_url, path).1;
+        let touch = Touch::of(method, called);
         let barred = |what, field: String, id: String| Err(Denial::Reaches(Barrier::Named(Named { what, field, id })));
         let at_path = || format!("{name}/{path}");
         let is_priced = || {
-            let own = passthrough::names(name, path).find_map(|name| self.config.catalog.own_price(&name, now));
+            let own =
+                passthrough::names(name, base_url, path).find_map(|name| self.config.catalog.own_price(&name, now));
             own.is_some_and(|(price, _)| price.request > NanoUsd::ZERO)
         };
         let work = reach.named.iter().find(|named| named.what == What::Later).map(|named| named.field.clone());
         if let Some(field) = work.or_else(|| touch.later.then(at_path)).filter(|_| !is_priced()) {
             return barred(What::Later, field, String::new());
         }
-        if let Some(named) = reach.named.iter().find(|named| named.what == What::Model).filter(|_| calls_a_model(path))
+        if let Some(named) =
+            reach.named.iter().find(|named| named.what == What::Model).filter(|_| calls_a_model(called))
         {
             return barred(What::Model, named.field.clone(), String::new());
         }
@@ -138,17 +147,18 @@ impl Tenant {
         }
     }
 
-    /// What a call to `path` of `provider` costs besides what its answer's model does, and where that is written.
+    /// What a call to `path` of a provider, by its name and its address, costs besides what its answer's model does, and where
+    /// that is written.
     fn path_price(
         &self,
         now: Millis,
         caller: Caller<'_>,
-        provider: &str,
+        (provider, base_url): (&str, &str),
         (path, touch): (&str, &Touch),
     ) -> Result<(Price, String), Denial> {
         let catalog = &self.config.catalog;
         let unknown = self.policy(caller.key).unknown_price;
-        let own = passthrough::names(provider, path).find_map(|name| catalog.own_price(&name, now));
+        let own = passthrough::names(provider, base_url, path).find_map(|name| catalog.own_price(&name, now));
         let default = || catalog.default_price(now).filter(|_| unknown == UnknownPrice::Default);
         if touch.looks {
             // What it tells of a usage is that of what it looks at.
@@ -158,7 +168,7 @@ impl Tenant {
         match own.or_else(default) {
             Some(price) => Ok(price),
             None if unknown != UnknownPrice::TrackOnly && self.limits.bound_cost(caller) => Err(Denial::PriceUnknown {
-                target: format!("{provider}/{path}"),
+                target: name_of(provider, base_url, path),
                 no_default: unknown == UnknownPrice::Default,
             }),
             None => Ok((Price::default(), String::new())),
@@ -189,4 +199,9 @@ fn calls_a_model(path: &str) -> bool {
         path.strip_suffix(own.trim_start_matches('/')).is_some_and(|head| head.is_empty() || head.ends_with('/'))
     };
     Endpoint::paths().any(ends) || path.contains(":generateContent") || path.contains(":streamGenerateContent")
+}
+
+/// The name by which a refusal tells a native call: the first that rules and prices know it by.
+fn name_of(provider: &str, base_url: &str, path: &str) -> String {
+    passthrough::names(provider, base_url, path).next().unwrap_or_default()
 }

@@ -149,6 +149,7 @@ impl World {
             idempotency: None,
             through: None,
             reach: tollgate::reach::Reach::default(),
+            origin: None,
         }
     }
 

@@ -6,6 +6,7 @@ use crate::catalog::{Catalog, DOCUMENT_BYTES_MAX};
 use crate::key::TenantId;
 use crate::operator::{SentCatalog, catalog_document, read_version, refuse};
 use crate::refusal::Refusal;
+use crate::secret::Secret;
 use crate::shell::object;
 use crate::shell::registry::RegistryError;
 use crate::shell::registry::held::{Behind, From as Since};
@@ -41,18 +42,21 @@ pub(super) async fn replace(deployment: &Deployment<'_>, sent: Value) -> Result<
     if bytes > DOCUMENT_BYTES_MAX {
         return Err(refuse::too_large(DOCUMENT_BYTES_MAX));
     }
-    let catalog = Catalog::read(&sent.document, 0).map_err(|invalid| refuse::invalid(&invalid))?;
+    let catalog = Catalog::read_new(&sent.document).map_err(|invalid| refuse::invalid(&invalid))?;
     let version = store(deployment, &sent).await?;
     let change =
         Configure { catalog: Some(CatalogUpdate { version, document: sent.document }), ..Configure::default() };
     let updated = tell_all(deployment, version, &change).await?;
     let behind = deployment.registry.behind(version, "", SHOWN_MAX).await?;
     let behind: Vec<_> = behind.iter().map(|tenant| tenant.id.as_str()).collect();
-    let missing = |name: &str| secret(deployment.env, name).is_none();
-    let warning = |(provider, name): (&str, &str)| {
-        format!("providers[{provider:?}].auth.bearer: the secret {name} is not set in this deployment")
+    let unfit = |name: &str| match secret(deployment.env, name) {
+        None => Some("is not set in this deployment".to_owned()),
+        Some(secret) => Secret::read_document(&secret).err().map(|unfit| unfit.to_string()),
     };
-    let warnings: Vec<_> = catalog.secrets().filter(|(_, name)| missing(name)).map(warning).collect();
+    let warning = |(provider, name): (&str, &str)| {
+        Some(format!("providers[{provider:?}].auth.bearer: the secret {name} {}", unfit(name)?))
+    };
+    let warnings: Vec<_> = catalog.secrets().filter_map(warning).collect();
     let mut document =
         json!({"version": version, "tenants": {"updated": updated, "behind": behind}, "warnings": warnings});
     if behind.is_empty() {

@@ -17,7 +17,7 @@ impl TenantHost {
         let Some(mut tenant) = self.tenant(now)? else {
             return Ok(to_json(&Reply::Denied(Denial::KeyUnknown)));
         };
-        let reply = tenant.check(now, &look.key, &look.hash).map_or_else(Reply::Denied, |_| Reply::Settled);
+        let reply = tenant.check(now, &look).map_or_else(Reply::Denied, |_| Reply::Settled);
         self.tenant = Some(tenant);
         Ok(to_json(&reply))
     }

@@ -2,6 +2,7 @@
 
 use crate::passthrough::{Guard, Meter};
 use crate::reach::Made;
+use crate::secret::watch::Watch;
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
@@ -23,9 +24,9 @@ pub(in crate::shell) struct Passing {
 }
 
 impl Passage {
-    /// One for an answer of this content type, in which none of `secrets` may be.
-    pub(in crate::shell) fn new(content_type: &str, secrets: &[String], made: Option<Made>) -> Self {
-        let guard = Guard::new(secrets.iter().map(String::as_str));
+    /// One for an answer of this content type, in which nothing may be that `watch` finds.
+    pub(in crate::shell) fn new(content_type: &str, watch: Watch, made: Option<Made>) -> Self {
+        let guard = Guard::new(watch);
         let passing = Passing { guard, meter: Meter::new(content_type), bytes: 0, made, over: false };
         Self(Rc::new(RefCell::new(passing)))
     }
