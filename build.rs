@@ -4,8 +4,8 @@
 //! What is not understood stops the build: an update of the data cannot lose a price in silence.
 //!
 //! A model is left without a price where something that it bills is not told by a call's usage:
-//! pages, hours, characters, messages, and tokens of images, films or citations. Searches do not
-//! count here: they are fees of tools, for which a model's `unbounded_reserve` is held.
+//! pages, hours, characters, messages, and tokens of images, films or citations. So is a variant of
+//! its price: one for another service, such as `batch` or `priority`.
 
 #[path = "src/price_list/format.rs"]
 mod format;
@@ -17,7 +17,7 @@ mod rates;
 mod write;
 
 use match_rules::{Rule, addresses};
-use rates::{Prices, compile_prices};
+use rates::{Prices, Variant, compile_prices};
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -56,9 +56,9 @@ struct Model {
     _description: Option<Value>,
     #[serde(rename = "deprecated")]
     _deprecated: Option<Value>,
-    /// Prices for batches, and for service tiers that a request asks for: not compiled.
-    #[serde(rename = "price_variants")]
-    _price_variants: Option<Value>,
+    /// Prices of other services than the standard one: batches, service tiers, routes.
+    #[serde(default)]
+    price_variants: Vec<Variant>,
 }
 
 fn main() -> Result<(), Failure> {
@@ -130,7 +130,7 @@ fn compile_entries(provider: &Provider) -> Result<Vec<u8>, String> {
         let mut entry = Vec::new();
         number(&mut entry, model.context_window.unwrap_or(0));
         // A model that names no rate is free only where it says so: others are gone, or priced in words.
-        let prices = compile_prices(&model.prices, model.id.ends_with(":free"));
+        let prices = compile_prices(&model.prices, &model.price_variants, model.id.ends_with(":free"));
         let prices = prices.map_err(|error| format!("{}: {error}", model.id))?;
         number(&mut entry, prices.len() as u64);
         prices.iter().for_each(|dated| dated.write(&mut entry));

@@ -8,6 +8,7 @@
 use crate::catalog::Model;
 use crate::habit::Habit;
 use crate::price::Kinds;
+use crate::service::Service;
 use crate::units::{NanoUsd, Tokens};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,20 @@ pub struct Shape {
     /// It names what its size does not bound: a tool that the provider runs, a file kept elsewhere,
     /// a service at another price.
     pub unbounded: bool,
+    /// The service that it asks for, as far as that may cost more than the standard one.
+    #[serde(skip_serializing_if = "Service::is_untold")]
+    pub service: Service,
+    /// That is all that makes it `unbounded`: where `service` has a price, it has a bound.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub service_alone: bool,
+    /// The most uses of the provider's tools, where it bounds them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub uses_max: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What the input of a call is reckoned at: bytes and tokens differ, so there are two answers.

@@ -192,30 +192,42 @@ impl Catalog {
 
     /// What `target` costs at `now`, and where that is written: `catalog:3`, `genai-prices:0.2.1@2026-10-19`.
     pub fn price(&self, target: &Target, now: Millis) -> Option<(Price, String)> {
+        self.dated(target, now).map(|(dated, source)| (dated.price.clone(), source))
+    }
+
+    /// [`Catalog::price`] with what other services cost.
+    pub fn dated(&self, target: &Target, now: Millis) -> Option<(&Dated, String)> {
         let priced = self.priced.get(target)?;
         let own = priced.own.as_ref().and_then(|tariff| tariff.at(now));
-        let listed = || priced.listed.as_ref()?.at(now).map(|dated| sourced(dated, price_list::SOURCE));
-        own.map(|dated| sourced(dated, &format!("catalog:{}", self.version))).or_else(listed)
+        let listed = || priced.listed.as_ref()?.at(now).map(|dated| (dated, sourced(price_list::SOURCE, dated)));
+        own.map(|dated| (dated, self.sourced(dated))).or_else(listed)
     }
 
     /// What a target without a price costs at `now`, and where that is written: `default:3`.
-    pub fn default_price(&self, now: Millis) -> Option<(Price, String)> {
+    pub fn default_price(&self, now: Millis) -> Option<(&Dated, String)> {
         let dated = self.default_price.as_ref()?.at(now)?;
-        Some(sourced(dated, &format!("default:{}", self.version)))
+        Some((dated, sourced(&format!("default:{}", self.version), dated)))
     }
 
     /// What the document says that `name` costs at `now`, and where that is written. A name is `provider/model`, or
     /// `provider/path` of a native call.
-    pub fn own_price(&self, name: &str, now: Millis) -> Option<(Price, String)> {
-        Some(sourced(own_price(&self.prices, name)?.at(now)?, &format!("catalog:{}", self.version)))
+    pub fn own_price(&self, name: &str, now: Millis) -> Option<(&Dated, String)> {
+        let dated = own_price(&self.prices, name)?.at(now)?;
+        Some((dated, self.sourced(dated)))
     }
 
     /// What any `model` of a provider costs at `now`, one of no target too, and where that is written.
-    pub fn model_price(&self, provider: &str, model: &str, now: Millis) -> Option<(Price, String)> {
-        self.own_price(&format!("{provider}/{model}"), now).or_else(|| {
+    pub fn model_price(&self, provider: &str, model: &str, now: Millis) -> Option<(Dated, String)> {
+        let own = self.own_price(&format!("{provider}/{model}"), now);
+        own.map(|(dated, source)| (dated.clone(), source)).or_else(|| {
             let listed = self.providers.get(provider)?.price_list?.find(model)?;
-            Some(sourced(listed.tariff.at(now)?, price_list::SOURCE))
+            let dated = listed.tariff.at(now)?;
+            Some((dated.clone(), sourced(price_list::SOURCE, dated)))
         })
+    }
+
+    fn sourced(&self, dated: &Dated) -> String {
+        sourced(&format!("catalog:{}", self.version), dated)
     }
 
     /// The provider of a native call: the one that is `wanted`, else the one that the document names for it, else `openai`, else
@@ -249,8 +261,9 @@ fn reads_at_most(listed: &price_list::Listed) -> Option<Tokens> {
     listed.context.filter(|_| answers)
 }
 
-fn sourced(dated: &Dated, source: &str) -> (Price, String) {
-    (dated.price.clone(), format!("{source}{}", dated.when.suffix()))
+/// Where a price is written, and which of several there.
+fn sourced(source: &str, dated: &Dated) -> String {
+    format!("{source}{}", dated.when.suffix())
 }
 
 fn check_name(name: &str, field: &Field<'_>, slash: bool) -> Result<(), Invalid> {

@@ -17,6 +17,7 @@ pub mod gemini;
 pub mod converse;
 pub mod workers_ai;
 
+pub(crate) mod service;
 pub(crate) mod names;
 pub(crate) mod skim;
 mod walk;

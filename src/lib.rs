@@ -11,7 +11,7 @@
 //! 2. It reads the body's envelope: model, stream, output caps, choices, what bounds its size, and what it reaches besides its own
 //!    words: other models, what a provider keeps, work behind the answer ([`dialect`], [`reach`]).
 //! 3. The tenant's object admits it: key, model, every limit at once; what it may cost is held
-//!    ([`tenant`], [`limits`], [`bound`], [`fit`], [`price`]), of a rate what such calls mostly use ([`habit`]). The
+//!    ([`tenant`], [`limits`], [`bound`], [`fit`], [`price`], [`service`]), of a rate what such calls mostly use ([`habit`]). The
 //!    answer leaves when its ledger row is durable ([`rows`], [`store`]).
 //! 4. The front calls the targets in their order ([`route`], [`health`]) with the request spliced for
 //!    each, or translated where the target speaks another dialect ([`translate`], [`chat`]), until one answers
@@ -78,6 +78,7 @@ pub mod origin;
 pub mod passthrough;
 pub mod policy;
 pub mod window;
+pub mod service;
 pub mod price;
 pub mod tariff;
 pub mod price_list;

@@ -118,6 +118,14 @@ impl Rates {
         }
     }
 
+    /// Of each kind the dearer rate.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        let mut dearest: [Rate; 8] = self.into();
+        dearest.iter_mut().zip(<[Rate; 8]>::from(other)).for_each(|(rate, other)| *rate = other.max(*rate));
+        dearest.into()
+    }
+
     /// The most that a token of input and one of output can cost.
     fn worst(self, kinds: Kinds) -> (Rate, Rate) {
         let when = |may: bool, rate: Rate| if may { rate } else { Rate::ZERO };
@@ -150,6 +158,22 @@ impl Price {
     /// One rate for all input and one for all output, without tiers.
     pub const fn flat(input: Rate, output: Rate) -> Self {
         Self { rates: Rates::flat(input, output), tiers: Vec::new(), request: NanoUsd::ZERO }
+    }
+
+    /// The same price with every rate multiplied by so many millionths, rounded up.
+    #[must_use]
+    pub fn scaled(mut self, millionths: u64) -> Self {
+        let scale = |rates: &mut Rates| {
+            let mut all: [Rate; 8] = (*rates).into();
+            for rate in &mut all {
+                let product = u128::from(rate.get()).saturating_mul(u128::from(millionths));
+                *rate = Rate::new(u64::try_from(product.div_ceil(PER)).unwrap_or(u64::MAX));
+            }
+            *rates = all.into();
+        };
+        scale(&mut self.rates);
+        self.tiers.iter_mut().for_each(|tier| scale(&mut tier.rates));
+        self
     }
 
     /// The rates of a call with so much input.

@@ -3,9 +3,8 @@
 //! `build.rs` compiles the data; here a model is looked up in it. Nothing is unpacked but the entry
 //! that is found, and [`crate::catalog`] looks every target up once, when a catalog is read.
 //!
-//! What the data has and this list has not: prices of batches and of service tiers; those of
-//! searches; models that are billed by what a call's usage does not tell (see `build.rs`).
-//! Cached sound is billed as sound.
+//! What the data has and this list has not: models that are billed by what a call's usage does not
+//! tell (see `build.rs`). Cached sound is billed as sound.
 
 mod format;
 mod table;
@@ -69,9 +68,13 @@ impl List {
         (!found.tariff.0.is_empty()).then_some(found)
     }
 
-    /// What the list says, or else the lists that it falls back on.
+    /// What the list says, or else the lists that it falls back on: those know only their own providers' other services.
     fn find_here_or_there(&self, model: &str) -> Option<Listed> {
-        let there = || self.fallbacks.texts().find_map(|name| Self::named(name)?.find_here(model));
+        let there = || {
+            let mut found = self.fallbacks.texts().find_map(|name| Self::named(name)?.find_here(model))?;
+            found.tariff.0.iter_mut().for_each(|dated| dated.extras.variants.clear());
+            Some(found)
+        };
         self.find_here(model).or_else(there)
     }
 

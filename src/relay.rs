@@ -18,6 +18,7 @@ use crate::dialect::skim::fits;
 use crate::dialect::{Dialect, Endpoint, Stamp};
 use crate::reach::Made;
 use crate::reckon::{Known, Reckoning};
+use crate::service::Service;
 use crate::sse::{FRAME_BYTES_MAX, Frame, FrameTooLong, Frames};
 use crate::units::Tokens;
 use chunks::Chunks;
@@ -115,7 +116,8 @@ impl Relay {
 
     const fn with(voice: Voice) -> Self {
         let known = Known { usage: None, counted: Tokens::ZERO, since: Tokens::ZERO };
-        let state = State { known, choices: 0, finished: 0, phase: Phase::Running };
+        let (service, model) = (Service::UNTOLD, None);
+        let state = State { known, service, model, choices: 0, finished: 0, phase: Phase::Running };
         Self { frames: Frames::new(), state, voice, last_passed: false, after_cr: false, stop: None, made: None }
     }
 
@@ -287,9 +289,14 @@ impl Relay {
         self.state.phase != Phase::Running
     }
 
+    /// How the stream is served, as far as it said, and by which model.
+    pub fn served(&self) -> (Service, Option<&str>) {
+        (self.state.service, self.state.model.as_deref())
+    }
+
     /// What was metered so far.
     pub fn metered(&self) -> Metered {
-        let State { known, choices, finished, phase } = self.state;
+        let State { known, choices, finished, phase, .. } = self.state;
         let whole = matches!(phase, Phase::Whole | Phase::Stopped);
         Metered { known, whole, finished: choices != 0 && choices == finished }
     }
@@ -349,6 +356,9 @@ impl Voice {
 #[derive(Debug)]
 struct State {
     known: Known,
+    service: Service,
+    /// The model that answers, by its own word.
+    model: Option<String>,
     /// The choices that were begun and those that were ended, as bits by index.
     choices: u128,
     finished: u128,

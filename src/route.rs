@@ -55,7 +55,7 @@ pub fn prices(catalog: &Catalog, model: &Model, now: Millis, unknown: UnknownPri
 pub fn price(catalog: &Catalog, target: &Target, now: Millis, unknown: UnknownPrice) -> Option<(Price, String)> {
     catalog.price(target, now).or_else(|| match unknown {
         UnknownPrice::Reject => None,
-        UnknownPrice::Default => catalog.default_price(now),
+        UnknownPrice::Default => catalog.default_price(now).map(|(dated, source)| (dated.price.clone(), source)),
         UnknownPrice::TrackOnly => Some((Price::default(), String::new())),
     })
 }

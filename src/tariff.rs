@@ -1,8 +1,12 @@
-//! Which price holds when: a target's prices over time, and the rates that follow from those named.
+//! Which price holds when, and for which service: a target's prices over time, and the rates that follow from those named.
 
 use crate::price::{Price, Rates};
 use crate::units::{Millis, Rate};
 use chrono::{DateTime, SecondsFormat};
+
+mod served;
+
+pub use served::{Change, Charge, Extras, Fees, Served, Variant};
 
 const SECONDS_A_DAY: u64 = 86_400;
 
@@ -11,18 +15,21 @@ const SECONDS_A_DAY: u64 = 86_400;
 pub struct Tariff(pub Vec<Dated>);
 
 /// A price and when it holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dated {
     /// When it holds.
     pub when: When,
-    /// What a call costs then.
+    /// What a call costs then, by the standard service.
     pub price: Price,
+    /// What other services cost, and the provider's own tools.
+    pub extras: Extras,
 }
 
 /// When a price holds; a later start is more than an earlier one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum When {
     /// At any time.
+    #[default]
     Always,
     /// From an instant on.
     From(Millis),
@@ -109,7 +116,11 @@ mod tests {
     use super::*;
 
     fn tariff(entries: &[(When, u64)]) -> Tariff {
-        let dated = |&(when, rate): &(When, u64)| Dated { when, price: Price::flat(Rate::new(rate), Rate::ZERO) };
+        let dated = |&(when, rate): &(When, u64)| Dated {
+            when,
+            price: Price::flat(Rate::new(rate), Rate::ZERO),
+            extras: Extras::default(),
+        };
         Tariff(entries.iter().map(dated).collect())
     }
 

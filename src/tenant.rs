@@ -28,6 +28,7 @@ mod named;
 mod past;
 mod reach;
 mod restore;
+mod served;
 mod settle;
 mod through;
 
@@ -110,7 +111,8 @@ impl Tenant {
         }
         let prices = if ask.free { Prices::default() } else { self.prices(now, caller, &model, unknown)? };
         let habit = self.habits.of(ask.key.as_str(), &ask.model, &ask.endpoint);
-        let input = if ask.free { InputBound::default() } else { ask.shape.bound(&model, habit) };
+        let mut input = if ask.free { InputBound::default() } else { ask.shape.bound(&model, habit) };
+        let prices = self.served(now, &model, unknown, &ask.shape, prices, &mut input);
         let wish = Wish::of(ask, &model, habit);
         let output = wish.fit(&mut self.limits, now, caller, input, &prices, (on_shortfall, fit_min));
         let total = output.each.times(ask.choices).plus(ask.uncapped_output());
@@ -136,7 +138,7 @@ impl Tenant {
             state: State::Open,
             lease_ends: at.millis().plus(lease),
             held: load,
-            special: input.special(),
+            special: input.special() || !ask.shape.service.is_untold(),
             stop_at: None,
             catalog: self.config.catalog.version,
             end: None,

@@ -8,11 +8,13 @@ use crate::address::encoded;
 use crate::chat::{Answer, Event, Fault, Feature, Features, Request, Used};
 use crate::dialect::openai::count::count_answer;
 use crate::dialect::openai::usage::read_answer;
+use crate::dialect::service::of_chat_text;
 use crate::dialect::skim::{VALUES_MAX, fits};
 use crate::dialect::{
     BadRequest, CapField, Dialect, Edit, Endpoint, Envelope, Patches, Stamp, Writer, converse, gemini,
 };
 use crate::reckon::Known;
+use crate::service::Service;
 use crate::units::Tokens;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -270,6 +272,10 @@ fn vectors(
 pub struct Told {
     /// What it used.
     pub known: Known,
+    /// How it was served, as far as it says.
+    pub service: Service,
+    /// The model that gave it, by its own word.
+    pub model: Option<String>,
     /// The body for the client, where it is not the provider's own.
     pub body: Option<Vec<u8>>,
 }
@@ -282,7 +288,8 @@ pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>,
     if same && from == Dialect::OpenAi {
         let usage = read_answer(body).ok()?;
         let counted = if endpoint.has_output() { count_answer(body) } else { Tokens::ZERO };
-        return Some(Told { known: Known { usage, counted, since: Tokens::ZERO }, body: None });
+        let (service, model) = of_chat_text(body);
+        return Some(Told { known: Known { usage, counted, since: Tokens::ZERO }, service, model, body: None });
     }
     if !fits(body) {
         return None;
@@ -294,31 +301,38 @@ pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>,
             if from == Dialect::Gemini { gemini::embeddings::read_usage(&value) } else { read_answer(body).ok()? };
         let known = Known { usage, ..Known::default() };
         if same {
-            return Some(Told { known, body: None });
+            return Some(Told { known, ..Told::default() });
         }
         let written = match endpoint {
             Embeddings => gemini::embeddings::answer_to_openai(&value, stamp.model, base64),
             _ => gemini::embeddings::answer_from_openai(&value, endpoint == EmbedBatch),
         };
-        return Some(Told { known, body: write(written?) });
+        return Some(Told { known, body: write(written?), ..Told::default() });
     }
     if endpoint.counts() {
         let tokens = ["input_tokens", "totalTokens"].into_iter().find_map(|name| value.get(name)?.as_u64())?;
         let name = if endpoint == Endpoint::GenerateCount { "totalTokens" } else { "input_tokens" };
         let known = Known { usage: Some(crate::chat::Usage::default()), ..Known::default() };
-        return Some(Told { known, body: write(json!({name: tokens})) });
+        return Some(Told { known, body: write(json!({name: tokens})), ..Told::default() });
     }
     let answer = from.read_answer(&value)?;
+    let service = from.read_service(&value);
     drop(value);
-    Some(Told { known: known(&answer), body: write(endpoint.write_answer(&answer, stamp)) })
+    let body = write(endpoint.write_answer(&answer, stamp));
+    Some(Told { known: known(&answer), service, model: model_of(answer), body })
 }
 
 /// [`answer`] as the stream that the client asked for, where its provider answered whole all the same.
 pub fn streamed(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>, show_usage: bool) -> Option<Told> {
-    let answer = from.read_answer(&serde_json::from_slice(body).ok()?)?;
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let (answer, service) = (from.read_answer(&value)?, from.read_service(&value));
     let (mut writer, mut bytes) = (Writer::new(endpoint, stamp, show_usage), Vec::new());
     answer.events().iter().for_each(|event| writer.write(event, &mut bytes));
-    Some(Told { known: known(&answer), body: Some(bytes) })
+    Some(Told { known: known(&answer), service, model: model_of(answer), body: Some(bytes) })
+}
+
+fn model_of(answer: Answer) -> Option<String> {
+    Some(answer.head.model).filter(|model| !model.is_empty())
 }
 
 /// What a whole answer used: by its own word, and by what it says, a token for four bytes.

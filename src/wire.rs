@@ -16,12 +16,14 @@ use crate::policy::Disconnect;
 use crate::price::{Bill, Price};
 use crate::reach::{Barrier, Reach};
 use crate::rows::{CallKey, End};
-use crate::units::{Millis, NanoUsd, Tokens};
+use crate::units::{Millis, Tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod answered_by;
 mod configure;
 
+pub use answered_by::AnsweredBy;
 pub use configure::{CatalogUpdate, Configure, KeyUpdate, Metrics, TenantUpdate};
 
 /// The answer to a message that settles and admits.
@@ -297,7 +299,7 @@ pub struct Settlement {
     /// The name that it led.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// Which model answered a native call: its price counts, where there is one.
+    /// What the object is to price the call by, where its answer is not the standard service's, or it is a native one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<AnsweredBy>,
     /// The targets that were sent the request and fell silent: what each used is estimated, besides what `end` tells.
@@ -309,18 +311,6 @@ pub struct Settlement {
     /// The ids of what its provider has kept of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
-}
-
-/// What the answer to a native call says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AnsweredBy {
-    /// The provider.
-    pub provider: String,
-    /// The model, by its own word.
-    pub model: String,
-    /// What the call's path costs each time.
-    #[serde(default)]
-    pub request: NanoUsd,
 }
 
 /// A caller that asks to see something of its tenant.

@@ -32,6 +32,16 @@ fn unbounded() -> Shape {
     Shape { unbounded: true, ..Shape::default() }
 }
 
+/// One that asks for a service alone: where that has a price, the request has a bound.
+fn asks(service: &str) -> Shape {
+    Shape { service: serde_json::from_str(service).unwrap(), service_alone: true, ..unbounded() }
+}
+
+/// One whose model searches the web, at least once.
+fn searches() -> Shape {
+    Shape { service_alone: false, ..asks(r#"{"uses":[1,0,0,0,0]}"#) }
+}
+
 fn audio(bytes: u64) -> Shape {
     let mut shape = Shape { audio_bytes: bytes, ..Shape::default() };
     shape.kinds.audio_input = true;
@@ -135,8 +145,8 @@ fn fields_tell_of_what_they_lead_to() {
         (r#""tools":[{"function":{"name":"f"}}]"#, hosted),
         (r#""tools":[{"type":"function","type":"mcp"}]"#, hosted),
         (r#""tools":{}"#, unbounded()),
-        (r#""web_search_options":{}"#, unbounded()),
-        (r#""web\u005fsearch_options":{},"web_search_options":null"#, unbounded()),
+        (r#""web_search_options":{}"#, searches()),
+        (r#""web\u005fsearch_options":{},"web_search_options":null"#, searches()),
         (r#""Web_Search_Options":{}"#, unbounded()),
         (r#""web_search_options":null,"enable_search":false"#, Shape::default()),
         (r#""modalities":["text"],"audio":null"#, Shape::default()),
@@ -146,8 +156,16 @@ fn fields_tell_of_what_they_lead_to() {
         (r#""modalities":["image"]"#, unbounded()),
         (r#""service_tier":"flex""#, Shape::default()),
         (r#""service_tier":null"#, Shape::default()),
-        (r#""service_tier":"priority""#, unbounded()),
-        (r#""service_tier":"fast""#, unbounded()),
+        (r#""service_tier":"priority""#, asks(r#"{"tier":"priority"}"#)),
+        (r#""service_tier":"f\u0061st""#, asks(r#"{"tier":"fast"}"#)),
+        (r#""Service_Tier":"priority","service_tier":"priority""#, asks(r#"{"tier":"priority"}"#)),
+        (r#""service_tier":"priority","service_tier":"default""#, asks(r#"{"tier":"priority"}"#)),
+        (r#""service_tier":"priority","service_tier":"fast""#, asks(r#"{"tier":"?"}"#)),
+        (r#""service_tier":{}"#, asks(r#"{"tier":"?"}"#)),
+        (
+            r#""service_tier":"priority","container":"c""#,
+            Shape { service_alone: false, ..asks(r#"{"tier":"priority"}"#) },
+        ),
         (
             r#""messages":[{"content":[{"type":"text","text":"x","cache_control":{"type":"ephemeral","ttl":"1h"}}]}]"#,
             kept,

@@ -16,6 +16,7 @@ use tollgate::dialect::Dialect;
 use tollgate::price::Bill;
 use tollgate::refusal::Refusal;
 use tollgate::rows::{CallKey, End, State, Truth};
+use tollgate::service::Service;
 use tollgate::units::{Millis, NanoUsd, Tokens};
 use tollgate::wire::{Admission, AnsweredBy, Ask, Denial, Hop, Reply, Settlement, Through};
 
@@ -75,6 +76,8 @@ fn settle(world: &mut World, at: CallKey, hop: &Hop, model: Option<&str>, bill: 
         provider: hop.target.trim_end_matches("/*").to_owned(),
         model: model.to_owned(),
         request: hop.price.request,
+        path: String::new(),
+        service: Service::default(),
     });
     let call = world.rows.calls[&at].call.clone();
     let settlement = Settlement {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::dialect::CapField;
 use crate::price::{Rates, Tier};
+use crate::tariff::Change;
 use serde_json::json;
 
 fn sample() -> Value {
@@ -174,10 +175,50 @@ fn a_default_price_is_read_and_says_whose_it_is() {
     document["default_price"] =
         json!([{"input": "50"}, {"from": "2026-12-01T00:00:00Z", "input": "60", "output": "1"}]);
     let catalog = Catalog::read(&document, 5).unwrap();
-    let (price, priced_by) = catalog.default_price(Millis::ZERO).unwrap();
-    assert_eq!((price.rates.input.to_usd().as_str(), priced_by.as_str()), ("50", "default:5"));
-    let (price, priced_by) = catalog.default_price(instant("2026-12-01T00:00:00Z")).unwrap();
-    assert_eq!((price.rates.input.to_usd().as_str(), priced_by.as_str()), ("60", "default:5@2026-12-01"));
+    let (dated, priced_by) = catalog.default_price(Millis::ZERO).unwrap();
+    assert_eq!((dated.price.rates.input.to_usd().as_str(), priced_by.as_str()), ("50", "default:5"));
+    let (dated, priced_by) = catalog.default_price(instant("2026-12-01T00:00:00Z")).unwrap();
+    assert_eq!((dated.price.rates.input.to_usd().as_str(), priced_by.as_str()), ("60", "default:5@2026-12-01"));
+}
+
+#[test]
+fn a_variant_names_what_it_changes() {
+    let mut document = sample();
+    document["prices"]["openai/gpt-4o-mini"] = json!({"input": "1", "cached_input": "0.5", "output": "10", "request": "0.01", "search": "0.02",
+    "tiers": [{"above": 100, "input": "4", "output": "40"}],
+    "variants": {
+        "priority": {"input": "2", "output": "20", "tiers": [{"above": 100, "input": "8", "output": "80"}, {"above": 500, "output": "90"}]},
+        "flex": {"input": "0.5"}, "us": {"multiply": "1.1"}, "search/fast": {"search": "0.001"}, "high": {"request": "0.2"}
+    }});
+    let catalog = Catalog::read(&document, 5).unwrap();
+    let tariff = &catalog.prices["openai/gpt-4o-mini"];
+    let dated = tariff.at(Millis::ZERO).unwrap();
+    let usd = |rate: Rate| rate.to_usd();
+    let shown = |name: &str| {
+        let variant = dated.extras.variants.iter().find(|variant| variant.name.as_str() == name).unwrap();
+        match &variant.change {
+            Change::Scale(scale) => format!("* {scale}"),
+            Change::Price(price) => {
+                let rates = |rates: crate::price::Rates| {
+                    format!("{} {} {}", usd(rates.input), usd(rates.cached_input), usd(rates.output))
+                };
+                let tiers = price.tiers.iter().map(|tier| format!("; >{} {}", tier.above, rates(tier.rates)));
+                format!("{}{} + {}", rates(price.rates), tiers.collect::<String>(), price.request.to_usd())
+            }
+        }
+    };
+    for (name, price) in [
+        ("priority", "2 0.5 20; >100 8 0.5 80; >500 4 0.5 90 + 0.01"),
+        // Cheaper, but not where it does not say so.
+        ("flex", "0.5 0.5 10; >100 4 0.5 40 + 0.01"),
+        ("us", "* 1100000"),
+        ("high", "1 0.5 10; >100 4 0.5 40 + 0.2"),
+    ] {
+        assert_eq!(shown(name), price, "{name}");
+    }
+    assert_eq!(dated.extras.fees.search, NanoUsd::parse_usd("0.02"));
+    let fast = dated.extras.variants.iter().find(|variant| variant.name.as_str() == "search/fast").unwrap();
+    assert_eq!(fast.fees.search, NanoUsd::parse_usd("0.001"));
 }
 
 #[test]
@@ -195,6 +236,51 @@ fn what_is_wrong_is_named() {
         ("/models/gpt-4o-mini/max_output", json!(0), "max_output: must be a whole number from 1"),
         ("/prices/openai~1gpt-4o-mini/input", json!(0.15), "input: must be US dollars"),
         ("/prices/openai~1gpt-4o-mini/output", json!("-1"), "output: must be US dollars"),
+        ("/prices/openai~1gpt-4o-mini/search", json!("a cent"), "search: must be US dollars"),
+        ("/prices/openai~1gpt-4o-mini/searches", json!("1"), "searches: is not a field here"),
+        ("/prices/openai~1gpt-4o-mini/variants", json!([]), "variants: must be an object"),
+        (
+            "/prices/openai~1gpt-4o-mini/variants",
+            json!({"Priority": {"input": "2"}}),
+            "variants[\"Priority\"]: a variant is named by",
+        ),
+        ("/prices/openai~1gpt-4o-mini/variants", json!({"": {"input": "2"}}), "variants[\"\"]: a variant is named by"),
+        (
+            "/prices/openai~1gpt-4o-mini/variants",
+            json!({"default": {"input": "2"}}),
+            "variants[\"default\"]: is no variant but",
+        ),
+        ("/prices/openai~1gpt-4o-mini/variants", json!({"flex": {}}), "variants[\"flex\"]: must name what it changes"),
+        (
+            "/prices/openai~1gpt-4o-mini/variants",
+            json!({"flex": {"multiply": 0.5}}),
+            "variants[\"flex\"].multiply: must be a decimal",
+        ),
+        (
+            "/prices/openai~1gpt-4o-mini/variants",
+            json!({"flex": {"multiply": "0"}}),
+            "variants[\"flex\"].multiply: must be a decimal",
+        ),
+        (
+            "/prices/openai~1gpt-4o-mini/variants",
+            json!({"flex": {"multiply": "1000.1"}}),
+            "variants[\"flex\"].multiply: must be a decimal",
+        ),
+        (
+            "/prices/openai~1gpt-4o-mini/variants",
+            json!({"flex": {"multiply": "0.1234567"}}),
+            "variants[\"flex\"].multiply: must be a decimal",
+        ),
+        (
+            "/prices/openai~1gpt-4o-mini/variants",
+            json!({"flex": {"multiply": "0.5", "input": "1"}}),
+            "variants[\"flex\"]: has \"multiply\" and prices",
+        ),
+        (
+            "/prices/openai~1gpt-4o-mini/variants",
+            json!({"flex": {"from": "2026-12-01T00:00:00Z"}}),
+            "variants[\"flex\"].from: is not a field here",
+        ),
     ] {
         let mut document = sample();
         *document.pointer_mut(at).unwrap() = value;

@@ -1,6 +1,7 @@
 //! An answer: as a whole, and as the events of a stream.
 
 use super::{Part, Text, Thought, ToolCall};
+use crate::service::Service;
 use crate::units::Tokens;
 use serde_json::Value;
 
@@ -183,6 +184,8 @@ pub enum Event {
     },
     /// What was used so far: the last one counts.
     Usage(Usage),
+    /// How it is served, as far as that was said: the last one counts.
+    Service(Service),
     /// The answer is whole.
     End,
     /// It is over, and not whole.

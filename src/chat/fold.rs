@@ -47,7 +47,7 @@ impl Fold {
             Event::Usage(usage) => self.answer.usage = Some(usage),
             Event::End => self.whole = true,
             Event::Fault(fault) => self.fault = Some(fault),
-            Event::Ping => {}
+            Event::Service(_) | Event::Ping => {}
         }
     }
 

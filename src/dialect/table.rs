@@ -1,8 +1,9 @@
 //! Each dialect's reader and writer, by its name: what a dialect adds to the whole is a row in each of these tables.
 
-use super::{BadRequest, CapField, Dialect, Endpoint, Stamp};
+use super::{BadRequest, CapField, Dialect, Endpoint, Stamp, service};
 use super::{anthropic, converse, gemini, openai, responses, workers_ai};
 use crate::chat::{Answer, Event, Fault, Feature, Request, Used};
+use crate::service::Service;
 use serde_json::{Map, Value};
 
 impl Dialect {
@@ -39,6 +40,17 @@ impl Dialect {
             Self::Gemini => gemini::answer::read(body),
             Self::Converse => converse::answer::read(body),
             Self::WorkersAi => workers_ai::answer::read(body),
+        }
+    }
+
+    /// Reads how a provider's whole answer was served.
+    pub fn read_service(self, body: &Value) -> Service {
+        match self {
+            Self::OpenAi | Self::WorkersAi => service::of_chat(body),
+            Self::Responses => service::of_response(body),
+            Self::Anthropic => service::of_message(body),
+            Self::Gemini => service::of_generated(body),
+            Self::Converse => service::of_body(body),
         }
     }
 

@@ -4,6 +4,7 @@ use super::names::{field, word};
 use super::skim::{Cursor, Key};
 use crate::bound::Shape;
 use crate::reach::{self, Reach};
+use crate::service::{Service, Word};
 use memchr::memchr;
 
 /// What a request is made of, as far as it was read.
@@ -16,6 +17,8 @@ pub(in crate::dialect) struct Seen {
     pub(in crate::dialect) reach: Reach,
     /// What is read stands in an `extra_body`.
     is_extra: bool,
+    /// It asks for a service that may cost more than the standard one.
+    pub(in crate::dialect) is_served: bool,
 }
 
 impl Seen {
@@ -107,6 +110,27 @@ pub(in crate::dialect) trait Walk: Default {
         array(cursor, &mut |cursor| element(self, cursor))
     }
 
+    /// Steps over a word for a service, which `place` keeps unless it is among `words`, or nothing: those cost no more than
+    /// the standard one. Of two that are asked for nobody knows which counts.
+    fn service(&mut self, cursor: &mut Cursor<'_>, words: &[&str], place: fn(&mut Service) -> &mut Word) -> Option<()> {
+        if !absent(cursor) && !is_one_of(cursor, words)? {
+            let said = cursor.clone().value()?;
+            let said = serde_json::from_slice(said).map_or(Word::STRANGE, |said: String| Word::of(&said));
+            let kept = place(&mut self.seen().shape.service);
+            *kept = if kept.is_empty() || *kept == said { said } else { Word::STRANGE };
+            self.seen().is_served = true;
+        }
+        self.pass(cursor)
+    }
+
+    /// Adds the number that comes next, in front of which the cursor stays, to the most uses of the provider's tools.
+    fn uses(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        let uses: u64 = serde_json::from_slice(cursor.clone().value()?).unwrap_or_default();
+        let shape = &mut self.seen().shape;
+        shape.uses_max = shape.uses_max.saturating_add(uses);
+        Some(())
+    }
+
     /// Steps over a word that has no bound unless it is among `words`, or nothing.
     fn standard(&mut self, cursor: &mut Cursor<'_>, words: &[&str]) -> Option<()> {
         self.seen().shape.unbounded |= !absent(cursor) && !is_one_of(cursor, words)?;
@@ -130,9 +154,13 @@ pub(in crate::dialect) trait Walk: Default {
         // What makes pictures is asked by the name of its model, too, and bounded like any tool of the provider's.
         let mut is_picture = true;
         object(cursor, &mut |cursor, key| {
-            if field(key.name, &["type"]).is_some() && !(may_lack && absent(cursor)) {
-                (kinds, known) = (kinds.saturating_add(1), is_one_of(cursor, types)?);
-                is_picture &= is_one_of(cursor, &["image_generation"])?;
+            match field(key.name, &["type", "max_uses"]) {
+                Some("type") if !(may_lack && absent(cursor)) => {
+                    (kinds, known) = (kinds.saturating_add(1), is_one_of(cursor, types)?);
+                    is_picture &= is_one_of(cursor, &["image_generation"])?;
+                }
+                Some("max_uses") => self.uses(cursor)?,
+                _ => {}
             }
             self.pass(cursor)
         })?;
@@ -149,12 +177,13 @@ pub(in crate::dialect) trait Walk: Default {
 pub(in crate::dialect) fn read<W: Walk>(body: &[u8]) -> (Shape, Reach) {
     let mut walk = W::default();
     let read = walk.body(&mut Cursor::new(body));
-    let Seen { shape, media_bytes, mut reach, .. } = std::mem::take(walk.seen());
+    let Seen { shape, media_bytes, is_served, mut reach, .. } = std::mem::take(walk.seen());
     let bytes = count(body.len()).saturating_sub(if read.is_some() { media_bytes } else { 0 });
     if read.is_none() {
         reach = reach::of_json(body);
     }
-    (Shape { bytes, unbounded: shape.unbounded || read.is_none(), ..shape }, reach)
+    let elsewhere = shape.unbounded || read.is_none();
+    (Shape { bytes, unbounded: elsewhere || is_served, service_alone: is_served && !elsewhere, ..shape }, reach)
 }
 
 /// Whether a string that says one of `words` comes next, in front of which the cursor stays.

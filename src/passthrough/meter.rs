@@ -5,6 +5,8 @@
 
 use super::usage;
 use crate::chat::Usage;
+use crate::dialect::service;
+use crate::service::Service;
 use crate::sse::Frames;
 use serde_json::{Map, Value};
 
@@ -37,6 +39,7 @@ enum Form {
 struct Said {
     usage: Map<String, Value>,
     model: Option<String>,
+    service: Service,
 }
 
 impl Meter {
@@ -101,6 +104,11 @@ impl Meter {
         usage::read(&self.said.usage)
     }
 
+    /// How it says that it was served.
+    pub const fn service(&self) -> Service {
+        self.said.service
+    }
+
     /// The model that it says it is of.
     pub fn model(&self) -> Option<&str> {
         self.said.model.as_deref()
@@ -112,7 +120,11 @@ impl Said {
     fn event(&mut self, data: Option<&[u8]>) {
         let Some(data) = data else { return };
         let tells = |name: &[u8]| memchr::memmem::find(data, name).is_some();
-        if (tells(b"\"usage") || (self.model.is_none() && tells(b"\"model")))
+        let tells_usage = || tells(b"\"usage") || (self.model.is_none() && tells(b"\"model"));
+        let tells_service = || {
+            tells(b"\"service") || tells(b"_call\"") || tells(b"\"groundingMetadata\"") || tells(b"\"url_citation\"")
+        };
+        if (tells_usage() || tells_service())
             && let Ok(event) = serde_json::from_slice(data)
         {
             self.answer(&event);
@@ -121,6 +133,7 @@ impl Said {
 
     /// Takes what an answer or an event says: by itself, or of the message or the response that it brings.
     fn answer(&mut self, answer: &Value) {
+        self.service.add(service::of_any(answer));
         for value in [Some(answer), answer.get("message"), answer.get("response")].into_iter().flatten() {
             for name in ["usage", "usageMetadata"] {
                 for (name, value) in value.get(name).and_then(Value::as_object).into_iter().flatten() {

@@ -10,7 +10,7 @@
 //!          | clause (ALSO | tag) characters      both must hold
 //! prices   = block(block(entry)*)*
 //! entry    = number:context count dated*
-//! dated    = when number:mask rate*              by rising bit of the mask; then what REQUEST and TIERS say
+//! dated    = when number:mask rate*              by rising bit of the mask; then what REQUEST, SEARCH, FILE_SEARCH, TIERS and VARIANTS say
 //! when     = ALWAYS | FROM number:days | DAILY number:from number:to
 //! text     = block = number:bytes bytes
 //! count    = number
@@ -50,6 +50,13 @@ pub(super) const DAILY: u64 = 2;
 
 /// The bit of a mask that says: what a call costs besides, in nano-USD, follows the rates.
 pub(super) const REQUEST: u64 = 1 << 8;
+/// The bit of a mask that says: what a search of the web costs, in nano-USD, follows as a rate.
+pub(super) const SEARCH: u64 = 1 << 10;
+/// The bit of a mask that says: what a search of stored files costs, in nano-USD, follows as a rate.
+pub(super) const FILE_SEARCH: u64 = 1 << 11;
+/// The bit of a mask that says: variants follow, as a count and then for each its name as a text and what it is, as a dated
+/// price is written, with those rates that are others than without it.
+pub(super) const VARIANTS: u64 = 1 << 12;
 /// The bit of a mask that says: tiers follow, as a count and then for each the number of input
 /// tokens it is above, a mask, and the rates that are others than without it.
 pub(super) const TIERS: u64 = 1 << 9;

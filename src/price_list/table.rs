@@ -2,7 +2,8 @@
 
 use super::{Listed, format};
 use crate::price::{Price, Tier};
-use crate::tariff::{Dated, Named, Tariff, When};
+use crate::service::Word;
+use crate::tariff::{Change, Dated, Extras, Fees, Named, Tariff, Variant, When};
 use crate::units::{Millis, NanoUsd, Rate, Tokens};
 
 /// A part of the table that is still to be read.
@@ -58,6 +59,14 @@ impl<'a> Table<'a> {
     }
 
     fn dated(&mut self) -> Option<Dated> {
+        let (dated, base, mask) = self.price(Named::default())?;
+        let count = if mask & format::VARIANTS != 0 { self.number()? } else { 0 };
+        let variants = (0..count).map(|_| self.variant(base)).collect::<Option<Vec<_>>>()?;
+        Some(Dated { extras: Extras { variants, ..dated.extras }, ..dated })
+    }
+
+    /// A price without variants, what it names, and its mask; what it does not name of its rates is as in `base`.
+    fn price(&mut self, base: Named) -> Option<(Dated, Named, u64)> {
         let when = match self.number()? {
             format::ALWAYS => When::Always,
             format::FROM => When::From(Millis::from_secs(self.number()?.checked_mul(86_400)?)),
@@ -65,12 +74,23 @@ impl<'a> Table<'a> {
             _ => return None,
         };
         let mask = self.number()?;
-        let base = self.named(mask)?;
+        let named = self.named(mask)?.or(base);
         let says = |bit: u64| mask & bit != 0;
         let request = if says(format::REQUEST) { NanoUsd::new(self.number()?) } else { NanoUsd::ZERO };
+        let mut fee = |bit: u64| if says(bit) { self.rate().map(Some) } else { Some(None) };
+        let (search, file_search) = (fee(format::SEARCH)?, fee(format::FILE_SEARCH)?);
+        let nano = |rate: Option<Rate>| rate.map(|rate| NanoUsd::new(rate.get()));
+        let fees = Fees { search: nano(search), file_search: nano(file_search), ..Fees::default() };
         let count = if says(format::TIERS) { self.number()? } else { 0 };
-        let tiers = (0..count).map(|_| self.tier(base)).collect::<Option<Vec<_>>>()?;
-        Some(Dated { when, price: Price { rates: base.rates(), tiers, request } })
+        let tiers = (0..count).map(|_| self.tier(named)).collect::<Option<Vec<_>>>()?;
+        let price = Price { rates: named.rates(), tiers, request };
+        Some((Dated { when, price, extras: Extras { variants: Vec::new(), fees } }, named, mask))
+    }
+
+    fn variant(&mut self, base: Named) -> Option<Variant> {
+        let name = Word::of(self.text()?);
+        let (Dated { when, price, extras }, _, _) = self.price(base)?;
+        Some(Variant { name, when, change: Change::Price(price), fees: extras.fees })
     }
 
     fn tier(&mut self, base: Named) -> Option<Tier> {
@@ -83,13 +103,15 @@ impl<'a> Table<'a> {
         let mut named = Named::default();
         for (bit, rate) in named.0.iter_mut().enumerate() {
             if (mask >> bit) & 1 == 1 {
-                let (mantissa, power) = {
-                    let code = self.number()?;
-                    (code >> 4, u32::try_from(code & 15).ok()?)
-                };
-                *rate = Some(Rate::new(mantissa.checked_mul(10_u64.checked_pow(power)?)?));
+                *rate = Some(self.rate()?);
             }
         }
         Some(named)
+    }
+
+    fn rate(&mut self) -> Option<Rate> {
+        let code = self.number()?;
+        let (mantissa, power) = (code >> 4, u32::try_from(code & 15).ok()?);
+        Some(Rate::new(mantissa.checked_mul(10_u64.checked_pow(power)?)?))
     }
 }

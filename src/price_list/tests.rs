@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::price::Bill;
+use crate::service::{Service, Uses, Word};
 use crate::units::{Millis, NanoUsd};
 use genai_prices::{Calculator, ErrorKind, PriceRequest, Usage};
 use std::time::{Duration, UNIX_EPOCH};
@@ -56,8 +57,23 @@ fn usage(bill: &Bill) -> Usage {
 
 /// What the crate says that a call costs, in dollars; `None`: it does not know the model.
 fn by_the_crate(list: &List, model: &str, usage: &Usage, now: Millis) -> Option<f64> {
+    by_the_crate_served(list, model, usage, now, None)
+}
+
+/// [`by_the_crate`] for a service, as the crate is told of it.
+fn by_the_crate_served(
+    list: &List,
+    model: &str,
+    usage: &Usage,
+    now: Millis,
+    context: Option<(&'static str, &'static str)>,
+) -> Option<f64> {
     let at = UNIX_EPOCH + Duration::from_millis(now.get());
     let request = PriceRequest::new(model, usage).with_provider_id(list.name).with_timestamp(at);
+    let request = match context {
+        Some((key, value)) => request.with_price_context(key, value),
+        None => request,
+    };
     match Calculator::bundled().calculate(&request) {
         Ok(price) => Some(price.total_price),
         Err(error) if error.kind() == ErrorKind::ModelNotFound => None,
@@ -148,6 +164,52 @@ fn every_model_costs_what_the_crate_says() {
             times.iter().for_each(|now| bills.iter().for_each(|bill| compare(&list, model.id(), bill, *now)));
         }
     }
+}
+
+#[test]
+fn every_service_of_every_model_costs_what_the_crate_says() {
+    let word = |word: &str| Word::of(word);
+    let tier = |name: &str| Service { tier: word(name), ..Service::default() };
+    let searches = Service { uses: Uses { searches: 3, file_searches: 2, ..Uses::default() }, ..Service::default() };
+    let searched = Service { tier: word("priority"), ..searches };
+    let services = [
+        (("service_tier", "default"), tier("default")),
+        (("service_tier", "priority"), searched),
+        (("service_tier", "flex"), tier("flex")),
+        (("service_tier", "fast"), tier("fast")),
+        (("processing", "batch"), tier("batch")),
+        (("search_type", "fast"), Service { quality: word("search/fast"), ..searches }),
+        (("route", "mistral/eu"), Service { route: word("mistral/eu"), ..Service::default() }),
+    ];
+    let times = ["2026-10-11T00:00:00Z", "2026-10-13T00:00:00Z", "2026-11-30T00:00:00Z", "2027-02-01T00:00:00Z"];
+    let (times, mut bills, mut others) = (times.map(instant), bills(), 0);
+    // Of each kind one that is short and one that is long.
+    bills.drain(3..12);
+    for (list, theirs) in lists().zip(Calculator::bundled().providers()) {
+        for model in theirs.models().map(|model| model.id()) {
+            let Some(listed) = list.find(model) else { continue };
+            // One time is enough for those that have no others: at all times they cost the same.
+            let varies = listed.tariff.0.iter().any(|dated| !dated.extras.variants.is_empty());
+            for &now in if varies { &times[..] } else { &times[2..3] } {
+                let dated = listed.tariff.at(now).unwrap();
+                for ((context, service), bill) in
+                    services.iter().flat_map(|one| bills.iter().map(move |bill| (one, bill)))
+                {
+                    let mut used = usage(bill);
+                    used.insert("web_searches".to_owned(), service.uses.searches as f64);
+                    used.insert("storage_searches".to_owned(), service.uses.file_searches as f64);
+                    let theirs = by_the_crate_served(&list, model, &used, now, Some(*context)).unwrap() * 1e9;
+                    // What has no price of its own is billed by a reserve, here of nothing.
+                    let charge = dated.charge((*bill, service), now, NanoUsd::ZERO, None);
+                    let (ours, slack) = (charge.cost.get() as f64, theirs * 1e-9 + 1e-3);
+                    let name = format!("{}/{model} {context:?} at {now}, {bill:?}", list.name);
+                    assert!(ours > theirs - slack && ours < theirs + 1.0 + slack, "{name}: {ours} {theirs}");
+                    others += usize::from(charge.suffix.starts_with('/'));
+                }
+            }
+        }
+    }
+    assert!(others > 1_000, "services have prices: {others}");
 }
 
 #[test]

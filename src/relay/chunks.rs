@@ -2,7 +2,7 @@
 
 use super::{Fate, Phase, State, Stop};
 use crate::chat::Fault;
-use crate::dialect::openai::chunk::Chunk;
+use crate::dialect::openai::chunk::{self, Chunk};
 use crate::dialect::openai::ending::Heading;
 use crate::dialect::openai::fault;
 use crate::sse::Frame;
@@ -33,7 +33,12 @@ impl Chunks {
         if let Some(usage) = chunk.usage {
             state.used(usage);
         }
+        state.service.tier = chunk.tier.or(state.service.tier);
+        if let Some(service) = chunk.service {
+            state.service.add(*service);
+        }
         if state.choices == 0 && chunk.choices != 0 {
+            state.model = chunk::model(&data);
             self.heading = Heading::read(&data, self.show_usage);
         }
         state.choices |= chunk.choices;

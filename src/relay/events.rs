@@ -116,8 +116,10 @@ fn meter(event: &Event, state: &mut State) {
         Event::ToolCall { choice, .. } => state.begun(*choice),
         Event::Finish { choice, .. } => state.ended(*choice),
         Event::Usage(usage) => state.used(*usage),
+        Event::Service(service) => state.service = *service,
+        Event::Begin(head) => state.model = (!head.model.is_empty()).then(|| head.model.clone()),
         Event::End => state.phase = Phase::Whole,
         Event::Fault(_) => state.phase = Phase::Broken,
-        Event::Begin(_) | Event::Signature { .. } | Event::Citation { .. } | Event::Logprobs { .. } | Event::Ping => {}
+        Event::Signature { .. } | Event::Citation { .. } | Event::Logprobs { .. } | Event::Ping => {}
     }
 }

@@ -131,10 +131,8 @@ impl Visit {
         } else {
             // A refusal is for nothing.
             let known = Known { usage: Some(Usage::default()), ..Known::default() };
-            Some(translate::Told {
-                known,
-                body: translate::fault(from, endpoint, status, body, call.excerpt, &self.id),
-            })
+            let body = translate::fault(from, endpoint, status, body, call.excerpt, &self.id);
+            Some(translate::Told { known, body, ..translate::Told::default() })
         };
         let Some(told) = told else {
             self.target_failed(Outcome::Failed, Ending::Silent, &Refusal::no_answer(Failure::Cut));
@@ -153,7 +151,7 @@ impl Visit {
                 made.answer(body);
                 call.kept = made.take();
             }
-            call.ended(status, told.known);
+            call.ended(status, told.known, told.service);
         }
         true
     }

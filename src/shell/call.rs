@@ -17,10 +17,11 @@ use crate::relay::Metered;
 use crate::rows::End;
 use crate::secret::watch::Watch;
 use crate::secret::{self, Secret};
+use crate::service::Service;
 use crate::settle;
 use crate::translate::Outgoing;
 use crate::units::{NanoUsd, Tokens};
-use crate::wire::{Admission, Ask, Denial, Hop, Reply, Settlement};
+use crate::wire::{Admission, AnsweredBy, Ask, Denial, Hop, Reply, Settlement};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 /// How a stream ended, as `glue.js` says it: its client left.
@@ -65,6 +66,8 @@ pub(super) struct Call {
     /// The ids of what its provider has kept of it.
     pub(super) kept: Vec<String>,
     pub(super) end: End,
+    /// What the object is to price it by.
+    answered_by: Option<AnsweredBy>,
 }
 
 impl Call {
@@ -93,6 +96,7 @@ impl Call {
             excerpt: false,
             kept: Vec::new(),
             end: End::default(),
+            answered_by: None,
         }
     }
 
@@ -156,15 +160,20 @@ impl Call {
         }
     }
 
-    /// Notes how the call ended, and at what it is billed.
-    pub(super) fn ended(&mut self, status: u16, known: Known) {
+    /// Notes how the call ended, and at what it is billed: of a service other than the standard one the object has the price.
+    pub(super) fn ended(&mut self, status: u16, known: Known, told: Service) {
         let (bill, truth) = settle::bill(known, &self.reckoning());
         let Some(hop) = self.hop() else { return };
         let (priced_by, target) = (hop.priced_by.clone(), hop.target.clone());
         // A provider that refuses a request does not charge for it, not even what each call costs.
         let answered = (200..300).contains(&status) && !self.endpoint.counts();
         let cost = if answered { hop.price.cost(bill) } else { NanoUsd::ZERO };
+        // What was asked in another dialect the provider was not told.
+        let is_own = self.from() == self.endpoint.dialect();
+        let asked = self.envelope.as_ref().filter(|_| is_own).map(|envelope| envelope.shape.service);
+        let answered_by = AnsweredBy::of(hop, asked.unwrap_or_default(), told).filter(|_| answered);
         self.end = End { bill, cost, truth, priced_by, target, status, ..End::default() };
+        self.answered_by = answered_by;
     }
 }
 
@@ -206,6 +215,7 @@ impl Visit {
         self.refuse(refusal);
         if let Some(call) = &mut self.call {
             call.end = End { status: refusal.status, ..End::default() };
+            call.answered_by = None;
         }
     }
 
@@ -339,7 +349,8 @@ impl Visit {
             call.end = End { status: 200, ..End::default() };
         } else {
             call.attempted(outcome, Ending::Answered);
-            call.ended(200, known);
+            let service = call.relay.as_ref().map(Stream::service).unwrap_or_default();
+            call.ended(200, known, service);
             call.cut = how != LEFT && !whole && !told;
         }
     }
@@ -354,7 +365,7 @@ impl Visit {
         let mut end = std::mem::take(&mut call.end);
         end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
         let at = call.admission.as_ref().map(|admission| admission.at);
-        let (answered_by, cut) = (None, std::mem::take(&mut call.cut));
+        let (answered_by, cut) = (call.answered_by.take(), std::mem::take(&mut call.cut));
         let kept = std::mem::take(&mut call.kept);
         to_json(&Settlement { at, call: self.id.clone(), end, attempts, name, answered_by, silent, cut, kept })
     }

@@ -6,6 +6,7 @@ use crate::attempt::Ending;
 use crate::health::Outcome;
 use crate::reckon::Known;
 use crate::refusal::Refusal;
+use crate::service::Service;
 use crate::units::Tokens;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -62,7 +63,7 @@ impl Visit {
             (Refusal::no_room_for_answer(), PASSED_BYTES_MAX)
         };
         call.attempted(Outcome::Answered, Ending::Answered);
-        call.ended(200, Known { usage: None, counted: tokens(size.into()), since: Tokens::ZERO });
+        call.ended(200, Known { usage: None, counted: tokens(size.into()), since: Tokens::ZERO }, Service::UNTOLD);
         call.end.status = refusal.status;
         self.refuse(&refusal);
         REFUSED
@@ -87,7 +88,7 @@ impl Visit {
         let counted = if usage.is_none() && call.endpoint.has_output() { tokens(passing.bytes) } else { Tokens::ZERO };
         let cut = how == 1;
         call.attempted(if cut { Outcome::Failed } else { Outcome::Answered }, Ending::Answered);
-        call.ended(status, Known { usage, counted, since: Tokens::ZERO });
+        call.ended(status, Known { usage, counted, since: Tokens::ZERO }, passing.meter.service());
         call.cut = cut && usage.is_none();
         call.kept = kept;
     }

@@ -10,6 +10,7 @@ use crate::policy::Disconnect;
 use crate::refusal::Refusal;
 use crate::relay::{End, Metered, Relay, Relayed, Stop};
 use crate::secret::watch::Watch;
+use crate::service::Service;
 use crate::settle;
 use crate::units::{Millis, Tokens};
 use crate::wire::{Amend, Amended};
@@ -64,6 +65,10 @@ impl Stream {
     /// The ids of what its provider has kept.
     pub(super) fn made(&self) -> Vec<String> {
         self.0.relay.borrow_mut().made()
+    }
+
+    pub(super) fn service(&self) -> Service {
+        self.0.relay.borrow().served().0
     }
 
     /// The bytes to send on, unless they quote the secret. They are whole frames, so none can hide in a cut.

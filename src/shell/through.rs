@@ -132,6 +132,7 @@ impl Through {
     fn give_up(&mut self, refusal: &Refusal) {
         self.visit.refuse(refusal);
         self.end = End { status: refusal.status, ..End::default() };
+        self.answered_by = None;
     }
 
     /// Whether the provider is asked for work: what is only looked at or deleted is none.
@@ -192,9 +193,9 @@ impl Through {
     /// Notes how the call ended, and at what it is billed.
     fn ended(&mut self) {
         let (status, ways) = (self.visit.answer.status, self.hop().zip(self.passage.as_ref()));
-        let looks = self.touch().looks;
-        if let Some((end, answered_by)) = ways.map(|(hop, passage)| bill(hop, &passage.passing().meter, status, looks))
-        {
+        let (looks, path) = (self.touch().looks, &self.native.path);
+        let bill = |(hop, passage): (&Hop, &Passage)| bill(hop, path, &passage.passing().meter, (status, looks));
+        if let Some((end, answered_by)) = ways.map(bill) {
             (self.end, self.answered_by) = (end, answered_by);
         }
         self.kept = self.passage.as_ref().map(Passage::made).unwrap_or_default();
@@ -203,7 +204,7 @@ impl Through {
 
 /// The end of a call that `hop` answered with `status`, and what the object is to price it by. A provider that refuses a request
 /// does not charge for it, not even what each call costs; one that only `looks` at something used nothing itself.
-fn bill(hop: &Hop, meter: &Meter, status: u16, looks: bool) -> (End, Option<AnsweredBy>) {
+fn bill(hop: &Hop, path: &str, meter: &Meter, (status, looks): (u16, bool)) -> (End, Option<AnsweredBy>) {
     let provider = hop.target.trim_end_matches("/*");
     let answered = (200..300).contains(&status);
     let works = answered && !looks;
@@ -212,8 +213,7 @@ fn bill(hop: &Hop, meter: &Meter, status: u16, looks: bool) -> (End, Option<Answ
     let cost = if answered { hop.price.cost(bill) } else { NanoUsd::ZERO };
     let truth = if usage.is_some() || !works { Truth::Reported } else { Truth::Counted };
     let target = model.map_or_else(|| hop.target.clone(), |model| format!("{provider}/{model}"));
-    let request = hop.price.request;
-    let answered_by = model.map(|model| AnsweredBy { provider: provider.to_owned(), model: model.to_owned(), request });
+    let answered_by = AnsweredBy::of_path(hop, path, model, meter.service()).filter(|_| answered);
     (End { bill, cost, truth, priced_by: hop.priced_by.clone(), target, status, ..End::default() }, answered_by)
 }
 

@@ -9,7 +9,7 @@ use crate::price::{Bill, Kinds, Price, Prices};
 use crate::route;
 use crate::rows::{CallRow, Change, End, Sums, Truth};
 use crate::units::{Millis, NanoUsd, Tokens};
-use crate::wire::{AnsweredBy, Settlement};
+use crate::wire::Settlement;
 
 impl Tenant {
     /// Ends a call, once. What comes later can only correct a call that had expired, or was estimated.
@@ -108,19 +108,6 @@ impl Tenant {
             Unsettled::Ceiling => ceiling(row, end),
             Unsettled::Estimate => self.estimated(row, settlement, end),
         }
-    }
-
-    /// `end` of a native call at the price of the model that answered it, where it has one, and what its path costs each time.
-    fn priced(&self, row: &CallRow, settlement: &Settlement, end: End) -> End {
-        let Some(AnsweredBy { provider, model, request }) = &settlement.answered_by else {
-            return end;
-        };
-        let Some((price, priced_by)) = self.config.catalog.model_price(provider, model, row.at.millis()) else {
-            return end;
-        };
-        let request = if *request > NanoUsd::ZERO { *request } else { price.request };
-        let cost = Price { request, ..price }.cost(end.bill);
-        End { cost, priced_by, ..end }
     }
 
     /// `end` with what its silent targets are taken to have used. Estimates never take a bill above its hold.

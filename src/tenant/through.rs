@@ -16,6 +16,7 @@ use crate::price::Price;
 use crate::reach::{Barrier, Named, What};
 use crate::route;
 use crate::rows::{CallRow, Change, State};
+use crate::tariff::Dated;
 use crate::units::{Millis, NanoUsd, Tokens};
 use crate::wire::{Admission, Ask, Denial, Hop, Reply, Through};
 
@@ -56,14 +57,14 @@ impl Tenant {
             if row.state != State::Open {
                 return Err(Denial::CallEnded);
             }
-            let price = self
-                .path_price(row.at.millis(), caller, (&name, base_url), (&through.path, &touch))
-                .unwrap_or_default();
+            let price = self.path_price(row.at.millis(), caller, (&name, base_url), (&through.path, &touch));
+            let price = price.map(|(dated, source)| (dated.price, source)).unwrap_or_default();
             return Ok(self.passed(now, &row, route::hop(passthrough::target_name(&name), &to, price)));
         }
-        let price = self.path_price(now, caller, (&name, base_url), (&through.path, &touch))?;
-        let request = price.0.request;
+        let (dated, source) = self.path_price(now, caller, (&name, base_url), (&through.path, &touch))?;
+        let request = dated.dearest_request();
         let cost = if request > NanoUsd::ZERO || touch.looks { request } else { UNBOUNDED_DEFAULT };
+        let price = (dated.price, source);
         let load = Load { cost, ..Load::default() };
         let blocks = self.limits.blocks(now, caller, &load, self.ledger.first_lease());
         if !blocks.is_empty() {
@@ -117,7 +118,7 @@ impl Tenant {
         let is_priced = || {
             let own =
                 passthrough::names(name, base_url, path).find_map(|name| self.config.catalog.own_price(&name, now));
-            own.is_some_and(|(price, _)| price.request > NanoUsd::ZERO)
+            own.is_some_and(|(dated, _)| dated.dearest_request() > NanoUsd::ZERO)
         };
         let work = reach.named.iter().find(|named| named.what == What::Later).map(|named| named.field.clone());
         if let Some(field) = work.or_else(|| touch.later.then(at_path)).filter(|_| !is_priced()) {
@@ -155,23 +156,26 @@ impl Tenant {
         caller: Caller<'_>,
         (provider, base_url): (&str, &str),
         (path, touch): (&str, &Touch),
-    ) -> Result<(Price, String), Denial> {
+    ) -> Result<(Dated, String), Denial> {
         let catalog = &self.config.catalog;
         let unknown = self.policy(caller.key).unknown_price;
         let own = passthrough::names(provider, base_url, path).find_map(|name| catalog.own_price(&name, now));
         let default = || catalog.default_price(now).filter(|_| unknown == UnknownPrice::Default);
         if touch.looks {
             // What it tells of a usage is that of what it looks at.
-            let request = |(price, by): (Price, String)| (Price { request: price.request, ..Price::default() }, by);
+            let request = |(dated, by): (&Dated, String)| {
+                let price = Price { request: dated.price.request, ..Price::default() };
+                (Dated { price, ..Dated::default() }, by)
+            };
             return Ok(own.map(request).unwrap_or_default());
         }
         match own.or_else(default) {
-            Some(price) => Ok(price),
+            Some((dated, source)) => Ok((dated.clone(), source)),
             None if unknown != UnknownPrice::TrackOnly && self.limits.bound_cost(caller) => Err(Denial::PriceUnknown {
                 target: name_of(provider, base_url, path),
                 no_default: unknown == UnknownPrice::Default,
             }),
-            None => Ok((Price::default(), String::new())),
+            None => Ok((Dated::default(), String::new())),
         }
     }
 

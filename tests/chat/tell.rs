@@ -185,7 +185,7 @@ fn of_choice(event: &Event) -> Option<u32> {
         | Event::Citation { choice, .. }
         | Event::Logprobs { choice, .. }
         | Event::Finish { choice, .. } => Some(*choice),
-        Event::Begin(_) | Event::Usage(_) | Event::End | Event::Fault(_) | Event::Ping => None,
+        Event::Begin(_) | Event::Usage(_) | Event::Service(_) | Event::End | Event::Fault(_) | Event::Ping => None,
     }
 }
 

@@ -6,6 +6,8 @@
 //   r<N>      N completion tokens per choice were thought, not said    ao<N>    N of the chunks of each choice are sound
 //   d<MS>     delay between chunks                                     l<MS>    latency before the head
 //   u<N>      the usage tells of N completion tokens, whatever came
+//   tier<WORD> speed<WORD> geo<WORD>  served by that tier, so fast, there; as far as the dialect tells it
+//   q<N>      N searches of the web                                    latency<WORD>  Bedrock's
 //   tool      answer with one tool call                                tools2   answer with two tool calls, in parallel
 //   talk      say c<N> chunks before the tool calls                    utf8     content of multi-byte words
 //   json      {"city":"Paris"}, if JSON or a call is demanded         cite     the text cites an address
@@ -24,9 +26,10 @@
 // also ',' or ' '), after any '/'. Unknown words mean nothing: they make names unique.
 
 const NUMBERED = {
-  c: 'chunks', i: 'prompt', k: 'cached', w: 'written', ai: 'audioIn', r: 'reasoning', ao: 'audioOut', u: 'told', s: 'size', d: 'delay',
+  c: 'chunks', i: 'prompt', k: 'cached', w: 'written', ai: 'audioIn', r: 'reasoning', ao: 'audioOut', u: 'told', s: 'size', d: 'delay', q: 'searches',
   l: 'latency', ra: 'retryAfter', split: 'split', fail: 'fail', failonce: 'failOnce', flaky: 'flaky', cut: 'cut', stall: 'stall', err: 'err', byte: 'byte',
 };
+const WORDED = { tier: 'tier', speed: 'speed', geo: 'geo', latency: 'latencyOf' };
 const FLAGS = new Set(['hang', 'reset', 'badjson', 'nousage', 'nodone', 'tool', 'tools2', 'talk', 'json', 'refuse',
   'filter', 'cite', 'aloud', 'utf8', 'quota', 'demo']);
 const FAULTLESS = {
@@ -35,7 +38,7 @@ const FAULTLESS = {
 const DEFAULT = {
   chunks: 10, prompt: null, cached: 0, written: 0, audioIn: 0, reasoning: 0, audioOut: 0, told: null, size: 0, delay: 0,
   latency: 0, retryAfter: null, split: 0, nousage: false, nodone: false, tool: false, tools2: false, talk: false, json: false,
-  refuse: false, filter: false, cite: false, aloud: false, utf8: false, demo: false, ...FAULTLESS,
+  tier: '', speed: '', geo: '', latencyOf: '', searches: 0, refuse: false, filter: false, cite: false, aloud: false, utf8: false, demo: false, ...FAULTLESS,
 };
 const REMEMBERED = 2_000;
 const plans = new Map();
@@ -56,7 +59,9 @@ export function planOf(model, ...overlays) {
 function readWords(plan, words) {
   for (const word of words) {
     const [, name, digits] = /^([a-z]+)(\d+)$/.exec(word) ?? [];
-    if (name && NUMBERED[name]) plan[NUMBERED[name]] = Number(digits);
+    const [, kind, said] = /^(tier|speed|geo|latency)([a-z]+)$/.exec(word) ?? [];
+    if (kind) plan[WORDED[kind]] = said;
+    else if (name && NUMBERED[name]) plan[NUMBERED[name]] = Number(digits);
     else if (word === 'demo') Object.assign(plan, { demo: true, delay: 30, latency: 120 });
     else if (word === 'ok') Object.assign(plan, FAULTLESS);
     else if (FLAGS.has(word)) plan[word] = true;

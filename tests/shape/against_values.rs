@@ -5,6 +5,7 @@ use super::shape;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tollgate::bound::Shape;
+use tollgate::service::Word;
 
 /// What `body` is made of, were there all the time in the world; `bytes` is how long it is written.
 fn slow(body: &Value, bytes: usize) -> Shape {
@@ -29,8 +30,12 @@ fn slow(body: &Value, bytes: usize) -> Shape {
     }
     shape.kinds.audio_output |= is_given(&body["audio"]);
     shape.unbounded |= is_given(&body["web_search_options"]) || is_given(&body["plugins"]);
-    shape.unbounded |= is_given(&body["service_tier"])
-        && !["auto", "default", "flex"].map(Value::from).contains(&body["service_tier"]);
+    shape.service.uses.searches = u64::from(is_given(&body["web_search_options"]));
+    if is_given(&body["service_tier"]) && !["auto", "default", "flex"].map(Value::from).contains(&body["service_tier"])
+    {
+        shape.service.tier = Word::of(body["service_tier"].as_str().unwrap());
+        (shape.service_alone, shape.unbounded) = (!shape.unbounded, true);
+    }
     shape.kinds.cache_hour = keeps_long(body);
     shape.bytes = u64::try_from(bytes).unwrap() - media;
     shape
@@ -292,9 +297,15 @@ fn covers(shape: &Shape, truth: &Shape) -> bool {
         (shape.kinds.cache_hour, truth.kinds.cache_hour),
         (shape.tools, truth.tools),
         (shape.unbounded, truth.unbounded),
+        (!shape.service_alone, truth.unbounded && !truth.service_alone),
+        (!shape.service.tier.is_empty(), !truth.service.tier.is_empty()),
     ];
     let known = shape.bytes >= truth.bytes && kinds.iter().all(|(shape, truth)| shape >= truth);
-    known && shape.images >= truth.images && shape.files >= truth.files && shape.audio_bytes >= truth.audio_bytes
+    known
+        && shape.service.uses.searches >= truth.service.uses.searches
+        && shape.images >= truth.images
+        && shape.files >= truth.files
+        && shape.audio_bytes >= truth.audio_bytes
 }
 
 proptest! {

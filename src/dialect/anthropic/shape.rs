@@ -57,9 +57,6 @@ const PLAIN: [&str; 13] = [
     "diagnostics",
     "anthropic_version",
 ];
-/// The services that cost no more than the standard one, by their field.
-const STANDARD: [(&str, &[&str]); 3] =
-    [("service_tier", &["auto", "standard_only"]), ("speed", &["standard"]), ("inference_geo", &["global"])];
 /// What may be done to a conversation that only makes it shorter.
 const CLEARS: [&str; 2] = ["clear_tool_uses_20250919", "clear_thinking_20251015"];
 /// The types of block that are known.
@@ -112,10 +109,9 @@ impl Walk for Reader {
                 self.seen.shape.tools |= !absent(cursor);
                 self.pass(cursor)
             }
-            Some(service) => {
-                let standard = STANDARD.iter().find(|(name, _)| *name == service).map_or(&[][..], |(_, words)| words);
-                self.standard(cursor, standard)
-            }
+            Some("service_tier") => self.service(cursor, &["auto", "standard_only"], |service| &mut service.tier),
+            Some("speed") => self.service(cursor, &["standard"], |service| &mut service.speed),
+            Some(_) => self.service(cursor, &["global"], |service| &mut service.region),
             None if field(key.name, &PLAIN).is_some() => self.pass(cursor),
             None => self.elsewhere(cursor),
         }

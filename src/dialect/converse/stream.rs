@@ -3,6 +3,7 @@
 use super::answer::{length, read_citation, read_finish, read_usage};
 use super::{block, fault};
 use crate::chat::{Citation, Event, Head};
+use crate::dialect::service;
 use serde_json::Value;
 
 /// Bedrock gives one answer.
@@ -46,6 +47,8 @@ impl Reader {
             }
             "metadata" => {
                 events.extend(data.get("usage").and_then(read_usage).map(Event::Usage));
+                let service = service::of_body(&data);
+                events.extend((!service.is_untold()).then_some(Event::Service(service)));
                 self.finish(events);
             }
             "error" => self.fail(&data, None, events),

@@ -159,7 +159,7 @@ impl Walk for Reader {
             Some("requests" | "generatecontentrequest" | "generate_content_request") => self.each(cursor, Self::body),
             Some("tools") => self.each(cursor, Self::tool),
             Some("generationconfig" | "generation_config") => self.each(cursor, Self::config),
-            Some(_) => self.standard(cursor, &TIERS),
+            Some(_) => self.service(cursor, &TIERS, |service| &mut service.tier),
             None => self.plain(cursor, key, &BODY_PLAIN),
         }
     }

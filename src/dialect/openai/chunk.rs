@@ -1,7 +1,10 @@
 //! What one chunk of a streamed answer says, to a chat or to a plain completion, as far as relaying and metering it need.
 
 use crate::chat::Usage;
+use crate::dialect::openai::usage::members;
+use crate::dialect::service;
 use crate::dialect::skim::{Cursor, Key};
+use crate::service::{Service, Word};
 use crate::units::Tokens;
 use memchr::memmem;
 use std::ops::Range;
@@ -28,6 +31,10 @@ pub struct Chunk {
     pub finished: u128,
     /// An estimate of the tokens in it: see [`estimate`].
     pub counted: Tokens,
+    /// The service tier that it says it is of.
+    pub tier: Word,
+    /// What else it says of how it is served.
+    pub service: Option<Box<Service>>,
 }
 
 /// Estimates the tokens of a piece of output `bytes` long, for a bill without a usage.
@@ -42,6 +49,12 @@ pub const fn estimate(bytes: usize) -> Tokens {
     }
 }
 
+/// The model that a chunk says it is of.
+pub fn model(data: &[u8]) -> Option<String> {
+    let [model] = members(data, ["model"]);
+    serde_json::from_slice(model).ok()
+}
+
 impl Chunk {
     /// Reads a chunk from the data of a frame; `None` when it is no JSON object.
     pub fn read(data: &[u8]) -> Option<Self> {
@@ -54,6 +67,7 @@ impl Chunk {
                     raw_usage = Some(cursor.value()?);
                     chunk.usage_member = Some(member(data, key, cursor.at()));
                 }
+                b"service_tier" => chunk.tier = service::tier_text(cursor.value()?),
                 b"error" => chunk.is_error = !matches!(cursor.value()?, b"null" | b"\"\"" | b"{}"),
                 _ => drop(cursor.value()?),
             }
@@ -65,6 +79,10 @@ impl Chunk {
         if let Some(raw @ [b'{', ..]) = raw_usage {
             chunk.usage = Usage::read(raw);
             chunk.usage_only = chunk.choices == 0;
+            chunk.service = service::of_usage_text(raw).map(Box::new);
+        }
+        if service::is_cited_text(data) {
+            chunk.service.get_or_insert_default().cited = true;
         }
         Some(chunk)
     }

@@ -124,9 +124,14 @@ impl Walk for Reader {
             Some("modalities") => self.list(cursor, Self::modality),
             Some("audio") => self.speech(cursor),
             Some("prediction") => self.prediction(cursor),
-            Some("service_tier") => self.standard(cursor, &TIERS),
+            Some("service_tier") => self.service(cursor, &TIERS, |service| &mut service.tier),
             Some("store") => self.store(cursor, false),
             Some(_) => self.hosted(cursor),
+            None if field(key.name, &["web_search_options"]).is_some() && !absent(cursor) => {
+                // The model searches; whether it did, its answer may not tell.
+                self.seen.shape.service.uses.searches = 1;
+                self.hosted(cursor)
+            }
             None if field(key.name, &UNBOUNDED).is_some() => self.hosted(cursor),
             None => self.pass(cursor),
         }

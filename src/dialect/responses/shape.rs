@@ -30,15 +30,15 @@ use crate::reach::{Reach, What};
 use memchr::memchr;
 
 /// The fields of the body that are walked through.
-const BODY: [&str; 7] = ["instructions", "input", "tools", "reasoning", "service_tier", "prompt", "store"];
+const BODY: [&str; 8] =
+    ["instructions", "input", "tools", "max_tool_calls", "reasoning", "service_tier", "prompt", "store"];
 /// Those that cost nothing but their bytes.
-const PLAIN: [&str; 20] = [
+const PLAIN: [&str; 19] = [
     "model",
     "stream",
     "stream_options",
     "include",
     "max_output_tokens",
-    "max_tool_calls",
     "metadata",
     "parallel_tool_calls",
     "prompt_cache_key",
@@ -134,13 +134,17 @@ impl Walk for Reader {
                 b'[' => array(cursor, &mut |cursor| self.tool(cursor)),
                 _ => self.elsewhere(cursor),
             },
+            Some("max_tool_calls") => {
+                self.uses(cursor)?;
+                self.pass(cursor)
+            }
             Some("reasoning") => self.reasoning(cursor),
             Some("prompt") => {
                 self.seen.reach.note_ids(cursor, "prompt", |id| !id.is_empty());
                 self.elsewhere(cursor)
             }
             Some("store") => self.store(cursor, true),
-            Some(_) => self.standard(cursor, &TIERS),
+            Some(_) => self.service(cursor, &TIERS, |service| &mut service.tier),
             None if field(key.name, &PLAIN).is_some() => self.pass(cursor),
             None => self.elsewhere(cursor),
         }

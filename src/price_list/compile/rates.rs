@@ -1,7 +1,7 @@
 //! Reads what the data says of a model's prices, and writes it in integers.
 
 use super::format;
-use super::write::{number, rate};
+use super::write::{block, number, rate};
 use serde::Deserialize;
 use serde_json::Number;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,15 @@ pub(crate) struct Conditional {
     prices: BTreeMap<String, Amount>,
 }
 
+/// What other services than the standard one change.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Variant {
+    when: BTreeMap<String, String>,
+    constraint: Option<Constraint>,
+    prices: BTreeMap<String, Amount>,
+}
+
 /// From a day on, or between two times of each day.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,21 +41,21 @@ struct Constraint {
 }
 
 /// US dollars for so many units; with tiers, by how much input a call has.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Amount {
     Flat(Number),
     Tiered(Tiered),
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tiered {
     base: Number,
     tiers: Vec<Tier>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tier {
     start: u64,
@@ -59,8 +68,10 @@ enum Key {
     Token(usize),
     /// A call.
     Request,
-    /// A tool's use.
-    Tool,
+    /// A search of the web.
+    Search,
+    /// A search of files that are kept at the provider.
+    FileSearch,
     /// Something that a call's usage does not tell.
     Untold,
 }
@@ -73,7 +84,11 @@ pub(crate) struct Dated {
     when: Vec<u64>,
     rates: Rates,
     request: u64,
+    search: Option<u64>,
+    file_search: Option<u64>,
     tiers: Vec<(u64, Rates)>,
+    /// By their names.
+    variants: Vec<(String, Self)>,
 }
 
 impl Key {
@@ -90,7 +105,8 @@ impl Key {
             "output_reasoning_mtok" => Self::Token(6),
             "output_audio_mtok" => Self::Token(7),
             "requests_kcount" => Self::Request,
-            "web_searches_kcount" | "storage_searches_kcount" => Self::Tool,
+            "web_searches_kcount" => Self::Search,
+            "storage_searches_kcount" => Self::FileSearch,
             "input_image_mtok" | "cache_image_read_mtok" | "output_image_mtok" => Self::Untold,
             "input_video_mtok" | "output_video_mtok" | "output_citation_mtok" => Self::Untold,
             "audio_hours" | "input_audio_hours" | "input_mchars" | "input_text_messages_kcount" => Self::Untold,
@@ -101,16 +117,45 @@ impl Key {
 }
 
 /// The prices in integers; none where a call's usage does not tell what it costs.
-pub(crate) fn compile_prices(prices: &Prices, free: bool) -> Result<Vec<Dated>, String> {
+pub(crate) fn compile_prices(prices: &Prices, variants: &[Variant], free: bool) -> Result<Vec<Dated>, String> {
+    let compile = |constraint: Option<&Constraint>, prices: &BTreeMap<String, Amount>| {
+        let Some(mut dated) = compile_price(when_of(constraint)?, prices, free)? else { return Ok(None) };
+        for variant in variants {
+            dated.variants.extend(variant.compile(prices)?);
+        }
+        Ok::<_, String>(Some(dated))
+    };
     let compiled = match prices {
-        Prices::One(prices) => vec![compile_price(vec![format::ALWAYS], prices, free)?],
+        Prices::One(prices) => vec![compile(None, prices)?],
         Prices::Several(several) => {
-            let when = |one: &Conditional| one.constraint.as_ref().map_or(Ok(vec![format::ALWAYS]), when);
-            let compile = |one: &Conditional| compile_price(when(one)?, &one.prices, free);
-            several.iter().map(compile).collect::<Result<_, _>>()?
+            several.iter().map(|one| compile(one.constraint.as_ref(), &one.prices)).collect::<Result<_, _>>()?
         }
     };
     Ok(compiled.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default())
+}
+
+impl Variant {
+    /// Its name and its price where `base` is the standard one; none where it is that too, or where a usage does not tell what
+    /// it costs.
+    fn compile(&self, base: &BTreeMap<String, Amount>) -> Result<Option<(String, Dated)>, String> {
+        let mut when = self.when.iter();
+        let name = match (when.next(), when.next()) {
+            (Some((kind, word)), None) => match kind.as_str() {
+                "processing" | "service_tier" => word.clone(),
+                "search_type" => format!("search/{word}"),
+                "route" => word.clone(),
+                _ => return Err(format!("variants by {kind:?} are new: say in Variant::compile what tells them")),
+            },
+            _ => return Err("a variant depends on several things at once".to_owned()),
+        };
+        if self.prices.is_empty() {
+            return Ok(None);
+        }
+        let mut prices = base.clone();
+        prices.extend(self.prices.iter().map(|(key, amount)| (key.clone(), amount.clone())));
+        let dated = compile_price(when_of(self.constraint.as_ref())?, &prices, false)?;
+        Ok(dated.map(|dated| (name, dated)))
+    }
 }
 
 fn compile_price(when: Vec<u64>, prices: &BTreeMap<String, Amount>, free: bool) -> Result<Option<Dated>, String> {
@@ -118,13 +163,16 @@ fn compile_price(when: Vec<u64>, prices: &BTreeMap<String, Amount>, free: bool) 
         return Ok(None);
     }
     let (mut request, mut tokens, mut told) = (0, Vec::new(), true);
+    let (mut search, mut file_search) = (None, None);
     for (name, amount) in prices {
         match (Key::of(name)?, amount) {
             (Key::Token(place), amount) => tokens.push((place, amount)),
             // Dollars for a thousand calls.
             (Key::Request, Amount::Flat(usd)) => request = integer(usd, 6)?,
             (Key::Request, Amount::Tiered(_)) => return Err(format!("{name} has tiers")),
-            (Key::Tool, _) => {}
+            (Key::Search, Amount::Flat(usd)) => search = Some(integer(usd, 6)?),
+            (Key::FileSearch, Amount::Flat(usd)) => file_search = Some(integer(usd, 6)?),
+            (Key::Search | Key::FileSearch, Amount::Tiered(_)) => return Err(format!("{name} has tiers")),
             (Key::Untold, _) => told = false,
         }
     }
@@ -139,7 +187,7 @@ fn compile_price(when: Vec<u64>, prices: &BTreeMap<String, Amount>, free: bool) 
         Ok(rates)
     };
     let tiers = starts.into_iter().map(|start| Ok((start, at(Some(start))?))).collect::<Result<_, String>>()?;
-    let dated = Dated { when, rates: at(None)?, request, tiers };
+    let dated = Dated { when, rates: at(None)?, request, search, file_search, tiers, variants: Vec::new() };
     Ok(told.then_some(dated))
 }
 
@@ -167,32 +215,55 @@ impl Amount {
 impl Dated {
     /// Writes it as [`format`] has it.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        self.write_against(&Rates::default(), out);
+    }
+
+    /// [`Dated::write`] with those rates alone that are others than those of `base`.
+    fn write_against(&self, base: &Rates, out: &mut Vec<u8>) {
         self.when.iter().for_each(|&part| number(out, part));
         let flag = |bit: u64, set: bool| if set { bit } else { 0 };
-        write_rates(
-            out,
-            &self.rates,
-            flag(format::REQUEST, self.request > 0) | flag(format::TIERS, !self.tiers.is_empty()),
-        );
+        let flags = flag(format::REQUEST, self.request > 0)
+            | flag(format::SEARCH, self.search.is_some())
+            | flag(format::FILE_SEARCH, self.file_search.is_some())
+            | flag(format::TIERS, !self.tiers.is_empty())
+            | flag(format::VARIANTS, !self.variants.is_empty());
+        write_rates(out, &without(&self.rates, base), flags);
         if self.request > 0 {
             number(out, self.request);
         }
+        [self.search, self.file_search].into_iter().flatten().for_each(|fee| rate(out, fee));
         if !self.tiers.is_empty() {
             number(out, self.tiers.len() as u64);
         }
         for (above, rates) in &self.tiers {
             number(out, *above);
-            let mut others = *rates;
-            others.iter_mut().zip(&self.rates).filter(|(rate, base)| *rate == *base).for_each(|(rate, _)| *rate = None);
-            write_rates(out, &others, 0);
+            write_rates(out, &without(rates, &self.rates), 0);
+        }
+        if !self.variants.is_empty() {
+            number(out, self.variants.len() as u64);
+        }
+        for (name, variant) in &self.variants {
+            block(out, name.as_bytes());
+            variant.write_against(&self.rates, out);
         }
     }
+}
+
+/// Those of `rates` that are others than in `base`.
+fn without(rates: &Rates, base: &Rates) -> Rates {
+    let mut others = *rates;
+    others.iter_mut().zip(base).filter(|(rate, base)| *rate == *base).for_each(|(rate, _)| *rate = None);
+    others
 }
 
 fn write_rates(out: &mut Vec<u8>, rates: &Rates, flags: u64) {
     let mask = rates.iter().enumerate().fold(flags, |mask, (bit, rate)| mask | (u64::from(rate.is_some()) << bit));
     number(out, mask);
     rates.iter().flatten().for_each(|&amount| rate(out, amount));
+}
+
+fn when_of(constraint: Option<&Constraint>) -> Result<Vec<u64>, String> {
+    constraint.map_or(Ok(vec![format::ALWAYS]), when)
 }
 
 fn when(constraint: &Constraint) -> Result<Vec<u64>, String> {

@@ -64,7 +64,8 @@ function told(said, sent) {
   const bill = billOf(said, sent);
   return {
     input_tokens: bill.input - bill.cached - bill.written, cache_creation_input_tokens: bill.written, cache_read_input_tokens: bill.cached,
-    output_tokens: bill.output, output_tokens_details: bill.thought > 0 ? { thinking_tokens: bill.thought } : null, server_tool_use: null,
+    output_tokens: bill.output, output_tokens_details: bill.thought > 0 ? { thinking_tokens: bill.thought } : null,
+    server_tool_use: said.plan.searches > 0 ? { web_search_requests: said.plan.searches, web_fetch_requests: 0 } : null,
   };
 }
 
@@ -73,7 +74,7 @@ export function usage(said) {
   const own = told(said);
   return {
     ...own, cache_creation: { ephemeral_5m_input_tokens: own.cache_creation_input_tokens, ephemeral_1h_input_tokens: 0 },
-    inference_geo: 'not_available', service_tier: 'standard', speed: null,
+    inference_geo: said.plan.geo || 'not_available', service_tier: said.plan.tier || 'standard', speed: said.plan.speed || null,
   };
 }
 

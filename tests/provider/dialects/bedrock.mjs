@@ -58,10 +58,14 @@ function contentOf(said, seq) {
   })];
 }
 
+const servedBy = ({ plan }) => ({
+  ...(plan.tier && { serviceTier: { type: plan.tier } }), ...(plan.latencyOf && { performanceConfig: { latency: plan.latencyOf } }),
+});
+
 function whole(said, { seq }) {
   return JSON.stringify({
     metrics: { latencyMs: 1 }, output: { message: { content: contentOf(said, seq), role: 'assistant' } }, stopReason: STOP[said.finish],
-    ...(said.plan.nousage ? {} : { usage: usage(said) }),
+    ...(said.plan.nousage ? {} : { usage: usage(said) }), ...servedBy(said),
   });
 }
 
@@ -122,7 +126,7 @@ function stream(said, { seq }) {
   if (said.cites) closing.push(delta(index, { citation }));
   if (said.blocks.length > 0) closing.push(stop(index));
   closing.push(event('messageStop', { stopReason: STOP[said.finish] }));
-  const last = said.plan.nodone || said.plan.nousage ? [] : [event('metadata', { metrics: { latencyMs: 1 }, usage: usage(said) })];
+  const last = said.plan.nodone || said.plan.nousage ? [] : [event('metadata', { metrics: { latencyMs: 1 }, usage: usage(said), ...servedBy(said) })];
   return {
     type: 'application/vnd.amazon.eventstream', opening: framed(Buffer.concat(opening)), contents, tail: framed(Buffer.concat([...closing, ...last])), spare: 0,
     untold: said.plan.nodone, error: () => exception('modelStreamErrorException', 'The model stream broke, says the script.'),

@@ -77,7 +77,7 @@ function whole(said, { seq, created }) {
     { index, message: message(said, index), logprobs: null, finish_reason: FINISH[said.finish] }))));
   const told = said.plan.nousage ? '' : `"usage":${JSON.stringify(usage(said))},`;
   return `{"id":"chatcmpl-${digits(seq, 12)}","object":"chat.completion","created":${created},"model":${JSON.stringify(said.model)},` +
-    `"choices":${choices},${told}"service_tier":"default","system_fingerprint":"${FINGERPRINT}"}`;
+    `"choices":${choices},${told}"service_tier":"${said.plan.tier || 'default'}","system_fingerprint":"${FINGERPRINT}"}`;
 }
 
 // ---- streamed ---------------------------------------------------------------------------------------------------------------
@@ -87,7 +87,9 @@ const identity = (seq, created) => `${digits(seq, 12)}","object":"chat.completio
 
 function event(said, withUsage, who, choices, told = null) {
   const end = withUsage ? `,"usage":${JSON.stringify(told)}` : '';
-  return `data: {"id":"chatcmpl-${who},"model":${JSON.stringify(said.model)},"service_tier":"default",` +
+  // Which tier it is, only the last chunk tells.
+  const tier = said.plan.tier === '' ? 'default' : told === null ? 'auto' : said.plan.tier;
+  return `data: {"id":"chatcmpl-${who},"model":${JSON.stringify(said.model)},"service_tier":"${tier}",` +
     `"system_fingerprint":"${FINGERPRINT}","choices":${JSON.stringify(choices)}${end}}\n\n`;
 }
 

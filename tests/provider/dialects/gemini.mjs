@@ -69,7 +69,7 @@ export function usage(said, sent = said.tokens) {
   return {
     promptTokenCount: bill.input, candidatesTokenCount: bill.output - bill.thought, totalTokenCount: bill.input + bill.output,
     ...(bill.cached > 0 && { cachedContentTokenCount: bill.cached, cacheTokensDetails: [{ modality: 'TEXT', tokenCount: bill.cached }] }),
-    promptTokensDetails: modes, ...(bill.thought > 0 && { thoughtsTokenCount: bill.thought }),
+    ...(said.plan.tier && { trafficType: `ON_DEMAND_${said.plan.tier.toUpperCase()}` }), promptTokensDetails: modes, ...(bill.thought > 0 && { thoughtsTokenCount: bill.thought }),
   };
 }
 
@@ -84,7 +84,8 @@ const signed = (said, nth) => (said.thoughts.length > 0 && nth === 0 ? { thought
 const callOf = (block, seq) => ({ functionCall: { id: `fc${digits(seq, 8)}${block.nth}`, name: block.name, args: JSON.parse(textOf(block)) } });
 const thoughtsIn = (said, heard) => heard.shown && said.thoughts.length > 0;
 
-const grounding = (said) => (said.cites ? {
+const searched = (said) => Array.from({ length: said.plan.searches }, (_, nth) => `scripted ${nth}`);
+const grounding = (said) => (said.plan.searches > 0 ? { groundingMetadata: { webSearchQueries: searched(said) } } : said.cites ? {
   groundingMetadata: {
     groundingChunks: [{ web: { uri: SOURCE.url, title: SOURCE.title } }], webSearchQueries: ['scripted'],
     groundingSupports: [{ segment: { startIndex: 0, endIndex: Buffer.byteLength(wordsOf(said)), text: wordsOf(said) }, groundingChunkIndices: [0] }],

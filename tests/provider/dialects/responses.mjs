@@ -47,7 +47,7 @@ function responseOf(said, { seq, created, body }, more) {
     max_output_tokens: body.max_output_tokens ?? null, max_tool_calls: body.max_tool_calls ?? null, model: said.model, output: [],
     parallel_tool_calls: body.parallel_tool_calls ?? true, previous_response_id: body.previous_response_id ?? null,
     prompt_cache_key: body.prompt_cache_key ?? null, reasoning: { effort: body.reasoning?.effort ?? null, summary: body.reasoning?.summary ?? null },
-    safety_identifier: body.safety_identifier ?? null, service_tier: 'default', store: body.store ?? true, temperature: body.temperature ?? 1,
+    safety_identifier: body.safety_identifier ?? null, service_tier: said.plan.tier === '' ? 'default' : 'auto', store: body.store ?? true, temperature: body.temperature ?? 1,
     text: { format: { type: 'text' }, verbosity: 'medium', ...body.text }, tool_choice: body.tool_choice ?? 'auto', tools: body.tools ?? [],
     top_logprobs: body.top_logprobs ?? 0, top_p: body.top_p ?? 1, truncation: body.truncation ?? 'disabled', usage: null, user: body.user ?? null,
     metadata: body.metadata ?? {}, ...more,
@@ -89,11 +89,13 @@ function reasoningOf(said, { seq, heard }) {
 }
 
 function ended(said, who) {
-  const output = [...reasoningOf(said, who), ...itemsOf(said, who.seq).map((item) => item.done)];
+  const searches = Array.from({ length: said.plan.searches }, (_, nth) => (
+    { id: idOf('ws', who.seq, nth), type: 'web_search_call', status: 'completed', action: { type: 'search', query: 'scripted' } }));
+  const output = [...reasoningOf(said, who), ...itemsOf(said, who.seq).map((item) => item.done), ...searches];
   const reason = REASON[said.finish];
   return responseOf(said, who, {
     status: STATUS[said.finish], completed_at: reason ? null : who.created, incomplete_details: reason ? { reason } : null, output,
-    usage: said.plan.nousage ? null : usage(said),
+    usage: said.plan.nousage ? null : usage(said), service_tier: said.plan.tier || 'default',
   });
 }
 

@@ -6,6 +6,11 @@ fn unbounded() -> Shape {
     Shape { unbounded: true, ..Shape::default() }
 }
 
+/// One that asks for a service alone: where that has a price, the request has a bound.
+fn asks(service: &str) -> Shape {
+    Shape { service: serde_json::from_str(service).unwrap(), service_alone: true, ..unbounded() }
+}
+
 fn images(images: u64) -> Shape {
     Shape { images, ..Shape::default() }
 }
@@ -114,9 +119,13 @@ fn what_costs_beside_what_is_said_is_seen_wherever_it_stands() {
         (r#""system":[{"type":"text","text":"a","cache_control":{"\u0074tl":"1h"}}]"#, hour),
         (r#""tools":[{"name":"f","cache_control":{"ttl":"1h"}}]"#, Shape { tools: true, ..hour }),
         (r#""service_tier":"auto","speed":"standard","inference_geo":"global""#, Shape::default()),
-        (r#""speed":"fast""#, unbounded()),
-        (r#""inference_geo":"us""#, unbounded()),
-        (r#""service_tier":"priority""#, unbounded()),
+        (r#""speed":"fast""#, asks(r#"{"speed":"fast"}"#)),
+        (r#""inference_geo":"us""#, asks(r#"{"region":"us"}"#)),
+        (r#""service_tier":"priority""#, asks(r#"{"tier":"priority"}"#)),
+        (
+            r#""tools":[{"type":"web_search_20250305","name":"web_search","max_uses":5}]"#,
+            Shape { tools: true, uses_max: 5, ..unbounded() },
+        ),
         (r#""container":null,"mcp_servers":null"#, Shape::default()),
         (r#""container":"c""#, unbounded()),
         (r#""mcp_servers":[]"#, unbounded()),

@@ -3,6 +3,8 @@
 use crate::chat::{Citation, Event};
 use crate::dialect::anthropic::usage::Tally;
 use crate::dialect::anthropic::{answer, cite, fault};
+use crate::dialect::service;
+use crate::service::Service;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -21,6 +23,7 @@ pub struct Reader {
     calls: u32,
     /// The characters of the text that is being said, over all its blocks.
     said: u64,
+    service: Service,
 }
 
 /// A block of content, as far as it matters once more is said of it.
@@ -89,6 +92,7 @@ impl Reader {
                 events.push(Event::Begin(answer::head(&message)));
                 message.get("usage").into_iter().for_each(|usage| self.tally.add(usage));
                 events.extend(self.tally.usage().map(Event::Usage));
+                self.serve(service::of_message(&message), events);
             }
             "message_delta" => {
                 let delta = frame.delta;
@@ -97,8 +101,10 @@ impl Reader {
                 let reason = delta.as_ref().and_then(|delta| Some((delta.stop_reason.as_deref()?, delta)));
                 let finish = reason.map(|(reason, delta)| answer::finish(reason, delta.stop_sequence.as_deref()));
                 events.extend(finish.map(|finish| Event::Finish { choice: CHOICE, finish }));
-                self.tally.add(&value(frame.usage));
+                let usage = value(frame.usage);
+                self.tally.add(&usage);
                 events.extend(self.tally.usage().map(Event::Usage));
+                self.serve(usage.as_object().map(service::of_usage).unwrap_or_default(), events);
             }
             "message_stop" => events.push(Event::End),
             "error" => {
@@ -112,6 +118,13 @@ impl Reader {
 
     /// The provider closed the connection. A stream that is whole has said so.
     pub fn finish(&mut self, _events: &mut Vec<Event>) {}
+
+    /// Takes up what is said of how the message is served.
+    fn serve(&mut self, said: Service, events: &mut Vec<Event>) {
+        let before = self.service;
+        self.service.add(said);
+        events.extend((self.service != before).then_some(Event::Service(self.service)));
+    }
 
     fn start(&mut self, index: u64, begun: &Value, events: &mut Vec<Event>) {
         let text = |name: &str| begun.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -139,6 +152,11 @@ impl Reader {
                 events.push(Event::ToolCall { choice: CHOICE, nth, id, name, free: false });
                 let input = begun.get("input").filter(|input| !input.is_null());
                 Block::Call { nth, input: Some(input.map_or_else(|| "{}".to_owned(), Value::to_string)) }
+            }
+            "server_tool_use" => {
+                let uses = service::and_block(self.service.uses, service::of_block(begun));
+                self.serve(Service { uses, ..Service::default() }, events);
+                Block::Other
             }
             _ => Block::Other,
         };

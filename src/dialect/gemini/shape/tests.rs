@@ -14,6 +14,11 @@ fn unbounded() -> Shape {
     Shape { unbounded: true, ..Shape::default() }
 }
 
+/// One that asks for a service alone: where that has a price, the request has a bound.
+fn asks(service: &str) -> Shape {
+    Shape { service: serde_json::from_str(service).unwrap(), service_alone: true, ..unbounded() }
+}
+
 fn sound(bytes: u64) -> Shape {
     let mut shape = Shape { audio_bytes: bytes, ..Shape::default() };
     shape.kinds.audio_input = true;
@@ -76,7 +81,7 @@ fn bodies_are_bounded_where_they_are_known() {
         (r#""tools":[{"googleSearch":null}]"#.to_owned(), 0, tools),
         (r#""cachedContent":"x""#.to_owned(), 0, unbounded()),
         (r#""cached_content":"x""#.to_owned(), 0, unbounded()),
-        (r#""serviceTier":"priority""#.to_owned(), 0, unbounded()),
+        (r#""serviceTier":"priority""#.to_owned(), 0, asks(r#"{"tier":"priority"}"#)),
         (r#""serviceTier":"flex""#.to_owned(), 0, Shape::default()),
         (r#""generationConfig":{"topK":1,"thinkingConfig":{}}"#.to_owned(), 0, Shape::default()),
         (r#""generationConfig":{"responseModalities":["TEXT"]}"#.to_owned(), 0, Shape::default()),

@@ -4,6 +4,8 @@ use crate::chat::{Citation, Event, Finish, Head, Usage};
 use crate::dialect::CHOICES_MAX;
 use crate::dialect::gemini::grounding::{self, Cited, characters};
 use crate::dialect::gemini::{answer, fault, logprobs, usage};
+use crate::dialect::service;
+use crate::service::Service;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -14,6 +16,7 @@ pub struct Reader {
     over: bool,
     choices: BTreeMap<u32, Said>,
     usage: Option<Usage>,
+    service: Service,
 }
 
 /// What a choice has said so far.
@@ -61,6 +64,12 @@ impl Reader {
         if usage.is_some() && usage != self.usage {
             self.usage = usage;
             events.extend(usage.map(Event::Usage));
+        }
+        let mut service = self.service;
+        service.add(service::of_generated(&body));
+        if service != self.service {
+            self.service = service;
+            events.push(Event::Service(service));
         }
     }
 

@@ -92,7 +92,7 @@ impl Writer {
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::End => self.end(out),
             Event::Fault(fault) => self.fail(fault, out),
-            Event::Begin(_) | Event::Ping => {}
+            Event::Begin(_) | Event::Service(_) | Event::Ping => {}
         }
     }
 

@@ -67,6 +67,7 @@ impl Writer {
                 out.extend_from_slice(fault::event(&body.to_string()).as_bytes());
                 self.over = true;
             }
+            Event::Service(_) => {}
             Event::Ping => out.extend_from_slice(b": ping\n\n"),
             Event::Begin(_)
             | Event::Thought { .. }

@@ -3,6 +3,8 @@
 use crate::chat::{Event, Fault, Finish, Head, Part, Thought, Usage};
 use crate::dialect::CHOICES_MAX;
 use crate::dialect::openai::{answer, fault, thought};
+use crate::dialect::service;
+use crate::service::Service;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -14,6 +16,9 @@ pub struct Reader {
     over: bool,
     choices: BTreeMap<u32, Said>,
     usage: Option<Usage>,
+    /// How it is served, and what of that was told.
+    service: Service,
+    told: Service,
 }
 
 /// What a choice has said so far.
@@ -60,6 +65,7 @@ impl Reader {
         if failed || event == Some(b"error") {
             return self.fail(fault::read(&chunk), events);
         }
+        self.service.add(service::of_chat(&chunk));
         let choices = match chunk.get_mut("choices").map(Value::take) {
             Some(Value::Array(choices)) => choices,
             _ => Vec::new(),
@@ -80,6 +86,10 @@ impl Reader {
         if usage.is_some() && usage != self.usage {
             self.usage = usage;
             events.extend(usage.map(Event::Usage));
+        }
+        if self.service != self.told {
+            self.told = self.service;
+            events.push(Event::Service(self.service));
         }
     }
 

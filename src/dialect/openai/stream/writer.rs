@@ -88,6 +88,7 @@ impl Writer {
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::End => self.end(out),
             Event::Fault(fault) => self.fail(fault, out),
+            Event::Service(_) => {}
             Event::Ping => out.extend_from_slice(b": ping\n\n"),
         }
     }

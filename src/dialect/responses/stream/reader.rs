@@ -8,7 +8,9 @@ use crate::dialect::openai::usage::members;
 use crate::dialect::responses::answer::{read_finish, read_head, read_item};
 use crate::dialect::responses::output::read_citation;
 use crate::dialect::responses::{fault, item, usage};
+use crate::dialect::service;
 use crate::dialect::skim::Cursor;
+use crate::service::Service;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -26,6 +28,7 @@ pub struct Reader {
     calls: u32,
     refused: bool,
     text: Text,
+    service: Service,
 }
 
 /// An item, as far as it was told.
@@ -198,7 +201,12 @@ impl Reader {
     /// An item is whole. What was not told of it bit by bit is told now; a thought is signed only here.
     fn done(&mut self, data: &[u8], events: &mut Vec<Event>) {
         let [index, raw] = members(data, ["output_index", "item"]);
-        let is_thought = type_of(raw) == Some(b"reasoning");
+        let kind = type_of(raw).unwrap_or_default();
+        let is_thought = kind == b"reasoning";
+        if kind.ends_with(b"_call") && !matches!(kind, b"function_call" | b"custom_tool_call") {
+            self.service.uses = self.service.uses.plus(service::of_items([&value(raw)]));
+            events.push(Event::Service(self.service));
+        }
         let [id] = members(raw, ["id"]);
         if is_thought || self.item_at(index, id).is_none_or(|item| !item.told) {
             let Ok(whole) = serde_json::from_slice::<Whole>(data) else { return };
@@ -259,9 +267,11 @@ impl Reader {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        let [id, model, created_at] = members(response, ["id", "model", "created_at"]).map(value);
+        let [id, model, created_at, tier] = members(response, ["id", "model", "created_at", "service_tier"]).map(value);
+        self.service.tier = service::tier(Some(&tier));
         let head = json!({"id": id, "model": model, "created_at": created_at});
         events.push(Event::Begin(read_head(&head)));
+        events.extend((!self.service.is_untold()).then_some(Event::Service(self.service)));
     }
 
     /// The response is whole, or failed; `kind` says so where it does not. Of a server that tells no items before, they are
@@ -270,9 +280,11 @@ impl Reader {
         let [response] = members(data, ["response"]);
         self.head(response, events);
         self.over = true;
-        let [status, details, used, error, output] =
-            members(response, ["status", "incomplete_details", "usage", "error", "output"]);
-        let used = usage::read(&value(used)).map(Event::Usage);
+        let [status, details, used, error, output, tier] =
+            members(response, ["status", "incomplete_details", "usage", "error", "output", "service_tier"]);
+        let (used, output) = (value(used), value(output));
+        self.served(tier, &used, &output, events);
+        let used = usage::read(&used).map(Event::Usage);
         let status = value(status);
         let status = status.as_str().unwrap_or(kind);
         if matches!(status, "failed" | "cancelled") {
@@ -285,7 +297,7 @@ impl Reader {
             return;
         }
         if self.items.is_empty() {
-            for (index, item) in (0_u64..).zip(value(output).as_array().into_iter().flatten()) {
+            for (index, item) in (0_u64..).zip(output.as_array().into_iter().flatten()) {
                 self.whole(index, item, events);
             }
         }
@@ -295,6 +307,16 @@ impl Reader {
         events.extend(finish.map(|finish| Event::Finish { choice: 0, finish }));
         events.extend(used);
         events.push(Event::End);
+    }
+
+    /// What the end of a response says of how it was served: that counts, whatever was said before.
+    fn served(&mut self, tier: &[u8], used: &Value, output: &Value, events: &mut Vec<Event>) {
+        let said = used.as_object().map(service::of_usage).unwrap_or_default();
+        let tier = service::tier_text(tier).or(said.tier).or(self.service.tier);
+        let items = output.as_array().filter(|items| !items.is_empty()).map(service::of_items);
+        let uses = items.unwrap_or(self.service.uses).max(said.uses);
+        self.service = Service { tier, uses, ..said };
+        events.extend((!self.service.is_untold()).then_some(Event::Service(self.service)));
     }
 
     fn fail(&mut self, data: &[u8], events: &mut Vec<Event>) {
