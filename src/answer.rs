@@ -5,13 +5,16 @@ use crate::gauge::Gauges;
 use crate::health::Outcome;
 use crate::refusal::Refusal;
 use crate::units::{Millis, Tokens};
+use failure::{empty_account, failed};
 use std::fmt::Write;
+use waits::Waits;
 
+mod failure;
 mod limits;
 pub mod media;
+mod waits;
 
-/// The most of a provider's own "not now" that is believed.
-const RETRY_AFTER_MAX: Millis = Millis::from_secs(3_600);
+pub use failure::{Failing, instead, no_answer};
 
 /// The content types of streams.
 const STREAMS: [&str; 2] = ["text/event-stream", "application/vnd.amazon.eventstream"];
@@ -27,32 +30,29 @@ pub enum Verdict {
     Whole(String),
     /// The target failed: the next is tried, or else the client is told so.
     Failed(Outcome, Refusal),
+    /// The same, and the beginning of its body may say for how long.
+    Failing(Failing),
 }
 
-/// Judges an answer by its status and its `lines`: content-type, retry-after, retry-after-ms.
-pub fn judge(status: u16, lines: &str, streams: bool) -> Verdict {
-    let mut lines = lines.split('\n');
-    let mut line = || lines.next().unwrap_or_default();
-    let (content_type, retry_after, retry_after_ms) = (line(), line(), line());
-    let wait = retry_wait(retry_after, retry_after_ms);
+/// Judges an answer by its head, at `now`: its status, its content type, and as `lines` those headers by which a failure says
+/// how long to wait, their names in small letters and their values in turn.
+pub fn judge(status: u16, content_type: &str, lines: &str, streams: bool, now: Millis) -> Verdict {
+    let waits = Waits::of_headers(lines, now);
+    let verdict = |(outcome, refusal)| Verdict::Failed(outcome, refusal);
     match status {
         200 if streams && STREAMS.iter().any(|kind| content_type.starts_with(kind)) => Verdict::Stream,
-        429 => Verdict::Failed(Outcome::Busy(wait), Refusal::provider_failed(status, wait)),
-        // 402 is the operator's balance at the provider, 408 the provider's own patience.
-        402 | 408 => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(502, wait)),
+        429 => Verdict::Failing(Failing { status, waits }),
+        503 | 529 if !waits.is_outright() => Verdict::Failing(Failing { status, waits }),
+        // The operator's balance at the provider.
+        402 => verdict(empty_account(502)),
+        // The provider's own patience.
+        408 => verdict(failed(502, waits.wait())),
         401 | 403 => Verdict::Failed(Outcome::Failed, Refusal::provider_credentials(status)),
         // An answer that sends elsewhere is no answer: no key follows it.
-        300..=399 | 600.. => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(502, None)),
-        500..=599 => Verdict::Failed(Outcome::Failed, Refusal::provider_failed(status, wait)),
+        300..=399 | 600.. => verdict(failed(502, None)),
+        500..=599 => verdict(failed(status, waits.wait())),
         _ => Verdict::Whole(content_type.to_owned()),
     }
-}
-
-/// How long a provider asks to be left alone. A date is not read: no provider sends one.
-fn retry_wait(seconds: &str, millis: &str) -> Option<Millis> {
-    let millis = millis.trim().parse().ok().map(Millis::new);
-    let seconds = || seconds.trim().parse().ok().map(Millis::from_secs);
-    millis.or_else(seconds).map(|wait| wait.min(RETRY_AFTER_MAX))
 }
 
 /// What an answer's head tells of its call.
@@ -109,25 +109,33 @@ mod tests {
 
     #[test]
     fn an_answer_is_judged_by_its_head() {
-        let json = "application/json\n\n";
-        assert_eq!(judge(200, "text/event-stream; charset=utf-8\n\n", true), Verdict::Stream);
-        assert_eq!(judge(200, json, true), Verdict::Whole("application/json".to_owned()));
-        assert_eq!(judge(400, json, true), Verdict::Whole("application/json".to_owned()));
+        let json = "application/json";
+        let now = Millis::ZERO;
+        assert_eq!(judge(200, "text/event-stream; charset=utf-8", "", true, now), Verdict::Stream);
+        assert_eq!(judge(200, json, "", true, now), Verdict::Whole(json.to_owned()));
+        assert_eq!(judge(400, json, "", true, now), Verdict::Whole(json.to_owned()));
+        let busy = |seconds| Outcome::Busy(Some(Millis::from_secs(seconds)));
         for (status, lines, outcome, told) in [
-            (429, "application/json\n2\n", Outcome::Busy(Some(Millis::from_secs(2))), 429),
-            (429, "application/json\n2\n1500", Outcome::Busy(Some(Millis::new(1_500))), 429),
-            (429, json, Outcome::Busy(None), 429),
-            (500, json, Outcome::Failed, 500),
-            (503, "text/html\n7\n", Outcome::Failed, 503),
-            (401, json, Outcome::Failed, 502),
-            (302, json, Outcome::Failed, 502),
-            (402, json, Outcome::Failed, 502),
-            (999, json, Outcome::Failed, 502),
+            (429, "retry-after\n2", busy(2), 429),
+            (429, "retry-after\n2\nretry-after-ms\n1500", Outcome::Busy(Some(Millis::new(1_500))), 429),
+            (429, "", Outcome::Busy(None), 429),
+            (500, "", Outcome::Failed, 500),
+            (500, "retry-after\n3", busy(3), 500),
+            (503, "", Outcome::Failed, 503),
+            (503, "retry-after\n7", busy(7), 503),
+            (529, "", Outcome::Failed, 529),
+            (401, "", Outcome::Failed, 502),
+            (302, "", Outcome::Failed, 502),
+            (402, "", busy(60), 502),
+            (408, "", Outcome::Failed, 502),
+            (999, "", Outcome::Failed, 502),
         ] {
-            match judge(status, lines, false) {
-                Verdict::Failed(got, refusal) => assert_eq!((got, refusal.status), (outcome, told), "{status}"),
+            let (got, refusal) = match judge(status, json, lines, false, now) {
+                Verdict::Failed(outcome, refusal) => (outcome, refusal),
+                Verdict::Failing(failing) => failing.explained(Dialect::OpenAi, b"", now),
                 other => panic!("{status}: {other:?}"),
-            }
+            };
+            assert_eq!((got, refusal.status), (outcome, told), "{status} {lines:?}");
         }
     }
 }

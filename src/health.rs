@@ -1,8 +1,9 @@
 //! A target's fitness: outcomes in, Well / Resting / Probing out.
 //!
-//! Three failures in a row, or a provider's own "not now", send a target to rest; each rest in a
-//! row is twice as long. After it one call probes the target: its outcome decides. A resting
-//! target is not forbidden, it only comes last: health orders the targets, it refuses nobody.
+//! Three failures in a row, or a provider's own "not now", send a target to rest: for as long as the
+//! provider asks, else for twice as long each time in a row. After it one call probes the target: its
+//! outcome decides. A resting target is not forbidden, it only comes last: health orders the targets, it
+//! refuses nobody.
 
 use crate::rows::HealthRow;
 use crate::units::Millis;
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 const FAILURES_MAX: u32 = 3;
 const REST_FIRST: Millis = Millis::from_secs(1);
 const REST_MAX: Millis = Millis::from_secs(60);
+/// The longest rest that a provider can ask for itself.
+const ASKED_MAX: Millis = Millis::from_secs(3_600);
 /// A probe that nobody reports on is over after this.
 const PROBE_MAX: Millis = Millis::from_secs(120);
 
@@ -98,11 +101,21 @@ impl Health {
         };
         let resting = now < fitness.rests_until;
         let probed = fitness.rests > 0;
+        let until = |asked: Millis| now.plus(asked.min(ASKED_MAX));
+        // Of calls that were under way together each may be told how long; a moment more is no news.
+        if resting && asked.is_some_and(|asked| until(asked) > fitness.rests_until.plus(REST_FIRST)) {
+            fitness.rests_until = until(asked.unwrap_or_default());
+            return Some(HealthRow {
+                target: target.to_owned(),
+                rests_until: fitness.rests_until,
+                rests: fitness.rests,
+            });
+        }
         if resting || (asked.is_none() && !probed && fitness.failures < FAILURES_MAX) {
             return None;
         }
         let doubled = REST_FIRST.times(1_u64.checked_shl(fitness.rests).unwrap_or(u64::MAX));
-        let rest = asked.map_or(doubled, |asked| asked.max(REST_FIRST)).min(REST_MAX);
+        let rest = asked.map_or(doubled.min(REST_MAX), |asked| asked.max(REST_FIRST).min(ASKED_MAX));
         *fitness = Fitness {
             failures: 0,
             rests: fitness.rests.saturating_add(1).min(16),
@@ -149,7 +162,8 @@ mod tests {
             (3_008, Some(Busy(Some(Millis::from_secs(2)))), Standing::Resting),
             (5_008, None, Standing::Probing),
             (5_009, Some(Busy(Some(Millis::from_secs(86_400)))), Standing::Resting),
-            (65_009, None, Standing::Probing),
+            (65_009, None, Standing::Resting),
+            (3_605_009, None, Standing::Probing),
         ] {
             let now = Millis::new(at);
             if let Some(outcome) = outcome {

@@ -22,6 +22,11 @@ mod through;
 const RETRY_AFTER_MAX: Millis = Millis::from_secs(120);
 /// A wait up to this is worth an SDK's automatic retry.
 const RETRY_WORTH: Millis = Millis::from_secs(60);
+/// The most letters of a provider's words that are told.
+const MESSAGE_LETTERS_MAX: usize = 2_000;
+/// The codes of providers that clients act on.
+const PROVIDER_CODES: [&str; 5] =
+    ["context_length_exceeded", "content_filter", "invalid_prompt", "model_not_found", "unsupported_parameter"];
 
 /// A refusal, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,10 +64,7 @@ impl Refusal {
 
     /// The last frame of a stream that has begun.
     pub fn event(&self, endpoint: Endpoint) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let stamp = Stamp { id: "", created: 0, model: "" };
-        Writer::new(endpoint, &stamp, false).write(&Event::Fault(self.fault()), &mut bytes);
-        bytes
+        event(endpoint, self.fault())
     }
 
     fn fault(&self) -> Fault {
@@ -205,6 +207,7 @@ impl Refusal {
             Failure::Unreachable => (502, "upstream_unreachable", "could not be reached"),
             Failure::Slow => (504, "upstream_timeout", "did not answer in time"),
             Failure::Cut => (502, "upstream_cut", "broke off its answer"),
+            Failure::Empty => (502, "upstream_no_answer", "gave no answer"),
         };
         let message = format!("The provider {what}, and there is no other left to try.");
         let refusal = Self::new(status, "server_error", Some(code), message);
@@ -265,13 +268,36 @@ impl Refusal {
     pub fn provider_failed(status: u16, wait: Option<Millis>) -> Self {
         let (kind, code, what) = match status {
             429 => ("rate_limit_error", "upstream_rate_limited", "limits our rate"),
-            503 => ("service_unavailable_error", "server_is_overloaded", "is overloaded"),
+            503 | 529 => ("service_unavailable_error", "server_is_overloaded", "is overloaded"),
             _ => ("server_error", "upstream_error", "failed"),
         };
         let message = format!("The provider {what} (HTTP {status}), and there is no other left to try.");
         let refusal = Self::new(status, kind, Some(code), message);
         Self { retry: None, retry_after: wait.map(|wait| wait.min(RETRY_WORTH)), ..refusal }
     }
+
+    /// The provider has no credit left for the gateway: to try again is for nothing.
+    pub fn provider_account(status: u16) -> Self {
+        let message = "The provider has no credit or quota left for this gateway, and there is no other left to try. The \
+                       operator sees to that at the provider.";
+        Self::new(status, "server_error", Some("upstream_quota_exhausted"), message)
+    }
+
+    /// The provider refused the request itself, in its own words, where an answer should have begun.
+    pub fn provider_refused(status: u16, fault: Fault) -> Self {
+        let code = PROVIDER_CODES.into_iter().find(|code| fault.code.as_deref() == Some(code));
+        let message: String = fault.message.chars().take(MESSAGE_LETTERS_MAX).collect();
+        let refusal = Self::new(status, "invalid_request_error", code, message);
+        Self { param: fault.param, ..refusal }
+    }
+}
+
+/// An error as the last frame of a stream that has begun.
+pub fn event(endpoint: Endpoint, fault: Fault) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let stamp = Stamp { id: "", created: 0, model: "" };
+    Writer::new(endpoint, &stamp, false).write(&Event::Fault(fault), &mut bytes);
+    bytes
 }
 
 /// Why no provider gave an answer.
@@ -283,6 +309,8 @@ pub enum Failure {
     Slow,
     /// Its answer was not whole.
     Cut,
+    /// What it sent was none.
+    Empty,
 }
 
 /// A span as OpenAI's rate headers write it: `12ms`, `1.5s`, `6m0s`, `26h3m0s`.

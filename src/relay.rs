@@ -29,6 +29,9 @@ use std::ops::Range;
 mod chunks;
 mod events;
 mod output;
+mod start;
+
+pub use start::{Failed, Start};
 
 /// What a client is told of a stream that broke off.
 const CUT_SHORT: &str = "The provider's stream broke off before its end: the answer so far is not whole. \
@@ -117,7 +120,8 @@ impl Relay {
     const fn with(voice: Voice) -> Self {
         let known = Known { usage: None, counted: Tokens::ZERO, since: Tokens::ZERO };
         let (service, model) = (Service::UNTOLD, None);
-        let state = State { known, service, model, choices: 0, finished: 0, phase: Phase::Running };
+        let state =
+            State { known, service, model, choices: 0, finished: 0, says: false, phase: Phase::Running, failed: None };
         Self { frames: Frames::new(), state, voice, last_passed: false, after_cr: false, stop: None, made: None }
     }
 
@@ -228,10 +232,15 @@ impl Relay {
             return self.stopped(self.after_cr);
         }
         if end == End::Whole
-            && let Some(frame) = self.frames.finish().filter(|frame| self.voice.is_readable(*frame))
+            && let Some(frame) = self.frames.finish()
         {
-            remember(&mut self.made, frame);
-            self.voice.read(frame, &mut self.state).apply(frame, &mut bytes);
+            if self.voice.is_readable(frame) {
+                remember(&mut self.made, frame);
+                self.voice.read(frame, &mut self.state).apply(frame, &mut bytes);
+            } else {
+                // An error, perhaps, that is no event.
+                self.state.fail(None, frame.bytes());
+            }
         }
         if end == End::Whole && self.state.phase == Phase::Running {
             bytes.extend(self.voice.close(&mut self.state));
@@ -275,6 +284,7 @@ impl Relay {
     }
 
     fn too_long(&mut self) -> Vec<u8> {
+        self.state.says = true;
         self.state.phase = Phase::Broken;
         let message = format!(
             "The provider sent a stream event of more than {FRAME_BYTES_MAX} bytes: the answer cannot \
@@ -362,7 +372,11 @@ struct State {
     /// The choices that were begun and those that were ended, as bits by index.
     choices: u128,
     finished: u128,
+    /// Something was said, thought or called.
+    says: bool,
     phase: Phase,
+    /// What stands where the answer should begin.
+    failed: Option<Failed>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

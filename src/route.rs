@@ -36,6 +36,7 @@ pub fn hop(target: String, provider: &Provider, (price, priced_by): (Price, Stri
         shared: provider.shared,
         cap_field: provider.output_cap,
         timeout: provider.timeout,
+        first_event_timeout: provider.first_event_timeout,
         price,
         priced_by,
     }

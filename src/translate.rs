@@ -299,6 +299,9 @@ pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>,
     if matches!(endpoint, Embeddings | Embed | EmbedBatch) {
         let usage =
             if from == Dialect::Gemini { gemini::embeddings::read_usage(&value) } else { read_answer(body).ok()? };
+        if from == Dialect::Gemini && ["embedding", "embeddings"].iter().all(|name| value.get(name).is_none()) {
+            return None;
+        }
         let known = Known { usage, ..Known::default() };
         if same {
             return Some(Told { known, ..Told::default() });
@@ -315,7 +318,7 @@ pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>,
         let known = Known { usage: Some(crate::chat::Usage::default()), ..Known::default() };
         return Some(Told { known, body: write(json!({name: tokens})), ..Told::default() });
     }
-    let answer = from.read_answer(&value)?;
+    let answer = from.read_answer(&value).filter(says_something)?;
     let service = from.read_service(&value);
     drop(value);
     let body = write(endpoint.write_answer(&answer, stamp));
@@ -325,7 +328,7 @@ pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>,
 /// [`answer`] as the stream that the client asked for, where its provider answered whole all the same.
 pub fn streamed(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>, show_usage: bool) -> Option<Told> {
     let value: Value = serde_json::from_slice(body).ok()?;
-    let (answer, service) = (from.read_answer(&value)?, from.read_service(&value));
+    let (answer, service) = (from.read_answer(&value).filter(says_something)?, from.read_service(&value));
     let (mut writer, mut bytes) = (Writer::new(endpoint, stamp, show_usage), Vec::new());
     answer.events().iter().for_each(|event| writer.write(event, &mut bytes));
     Some(Told { known: known(&answer), service, model: model_of(answer), body: Some(bytes) })
@@ -333,6 +336,11 @@ pub fn streamed(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_
 
 fn model_of(answer: Answer) -> Option<String> {
     Some(answer.head.model).filter(|model| !model.is_empty())
+}
+
+/// Whether there is anything of an answer: some of it, why it ends, or what it used.
+fn says_something(answer: &Answer) -> bool {
+    answer.usage.is_some() || answer.choices.iter().any(|choice| !choice.parts.is_empty() || choice.finish.is_some())
 }
 
 /// What a whole answer used: by its own word, and by what it says, a token for four bytes.

@@ -172,8 +172,11 @@ pub struct Hop {
     pub shared: bool,
     /// The field that carries an output cap.
     pub cap_field: CapField,
-    /// How long a whole answer may take, and the first byte of a stream.
+    /// How long a whole answer may take, and the head of a stream.
     pub timeout: Millis,
+    /// How long a stream may be silent before its answer begins, where that is not the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_event_timeout: Option<Millis>,
     /// What its tokens cost.
     pub price: Price,
     /// Where that is written: `catalog:3`.

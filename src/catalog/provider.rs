@@ -46,8 +46,10 @@ pub struct Provider {
     pub shared: bool,
     /// The field that carries an output cap which the client did not set itself, in OpenAI's dialect.
     pub output_cap: CapField,
-    /// How long a whole answer may take, and the first byte of a stream.
+    /// How long a whole answer may take, and the head of a stream.
     pub timeout: Millis,
+    /// How long a stream may be silent before its answer begins; `None`: as long as its head may take.
+    pub first_event_timeout: Option<Millis>,
     /// The list that has the prices which the document has not.
     pub price_list: Option<List>,
 }
@@ -151,19 +153,32 @@ pub(super) fn read(name: &str, field: &Field<'_>, built_in: &Value) -> Result<Pr
         Some(field) => CapField::parse(field.text(32)?)
             .ok_or_else(|| field.invalid("must be \"max_tokens\" or \"max_completion_tokens\""))?,
     };
-    let timeout = match fields.optional("timeout") {
-        None => TIMEOUT_DEFAULT,
-        Some(field) => {
-            let seconds = parse_seconds(field.text(16)?).filter(|seconds| (1..=600).contains(seconds));
-            Millis::from_secs(seconds.ok_or_else(|| field.invalid("must be a time from 1s to 10m, such as \"30s\""))?)
-        }
-    };
+    let timeout = fields.optional("timeout").map(|field| read_timeout(&field)).transpose()?.unwrap_or(TIMEOUT_DEFAULT);
+    let first_event_timeout = fields.optional("first_event_timeout").map(|field| read_timeout(&field)).transpose()?;
     let price_list = match fields.optional("price_list") {
         None => address.and_then(List::at).or_else(|| List::named(name)),
         Some(field) => read_price_list(&field)?,
     };
     fields.finish()?;
-    Ok(Provider { dialects, place, query, headers, secret, auth, refuses, shared, output_cap, timeout, price_list })
+    Ok(Provider {
+        dialects,
+        place,
+        query,
+        headers,
+        secret,
+        auth,
+        refuses,
+        shared,
+        output_cap,
+        timeout,
+        first_event_timeout,
+        price_list,
+    })
+}
+
+fn read_timeout(field: &Field<'_>) -> Result<Millis, Invalid> {
+    let seconds = parse_seconds(field.text(16)?).filter(|seconds| (1..=600).contains(seconds));
+    Ok(Millis::from_secs(seconds.ok_or_else(|| field.invalid("must be a time from 1s to 10m, such as \"30s\""))?))
 }
 
 /// The rows that are built in, by name.

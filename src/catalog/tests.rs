@@ -229,6 +229,11 @@ fn what_is_wrong_is_named() {
         ("/providers/openai/base_url", json!("https://u:p@x"), "must hold no user"),
         ("/providers/openai/auth", json!({"bearer": "sk-abc"}), "must be the name of a secret"),
         ("/providers/openai/auth", json!({"bearer": "ADMIN_TOKEN"}), "Tollgate's own secret"),
+        (
+            "/providers/ollama/first_event_timeout",
+            json!("0s"),
+            "providers[\"ollama\"].first_event_timeout: must be a time from 1s to 10m",
+        ),
         ("/providers/ollama/timeout", json!("1h"), "providers[\"ollama\"].timeout: must be a time from 1s to 10m"),
         ("/models/gpt-4o-mini/targets", json!([]), "targets: must name at least one"),
         ("/models/gpt-4o-mini/targets/0/provider", json!("nobody"), "targets[0].provider: \"nobody\" is not among"),

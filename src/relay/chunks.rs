@@ -28,7 +28,12 @@ impl Chunks {
             state.phase = Phase::Whole;
             return Fate::Pass;
         }
-        let chunk = Chunk::read(&data).unwrap_or_default();
+        let chunk = Chunk::read(&data);
+        let is_error = chunk.as_ref().is_some_and(|chunk| chunk.is_error) || frame.event() == Some(b"error");
+        if is_error || chunk.is_none() && !is_padding(&data) {
+            state.fail(frame.event(), &data);
+        }
+        let chunk = chunk.unwrap_or_default();
         state.count(chunk.counted);
         if let Some(usage) = chunk.usage {
             state.used(usage);
@@ -43,7 +48,7 @@ impl Chunks {
         }
         state.choices |= chunk.choices;
         state.finished |= chunk.finished;
-        if chunk.is_error || frame.event() == Some(b"error") {
+        if is_error {
             state.phase = Phase::Broken;
             return Fate::Pass;
         }
@@ -90,6 +95,11 @@ impl Chunks {
 /// Whether all the data of `frame` is there.
 pub(super) fn is_readable(frame: Frame<'_>) -> bool {
     frame.data().is_some_and(|data| is_done(&data) || Chunk::read(&data).is_some())
+}
+
+/// Whether this is what some providers send to be heard of.
+pub(super) fn is_padding(data: &[u8]) -> bool {
+    matches!(data.trim_ascii(), b"" | b"null" | b"[DONE]")
 }
 
 fn is_done(data: &[u8]) -> bool {

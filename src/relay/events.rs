@@ -1,11 +1,14 @@
 //! A stream of any other dialect: read as events, which are metered and, for a client of another dialect, written anew.
 
+use super::chunks::is_padding;
 use super::{Fate, Phase, State, Stop};
 use crate::aws::eventstream::{Broken, Messages};
 use crate::chat::{Event, Fault, Finish};
 use crate::dialect::openai::chunk::estimate;
+use crate::dialect::openai::usage::members;
 use crate::dialect::{Dialect, Endpoint, Reader, Stamp, Writer};
 use crate::sse::Frame;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// What is known of such a stream besides its [`State`].
@@ -46,7 +49,11 @@ impl Events {
         let Some(messages) = &mut self.messages else { return Ok(None) };
         let Some(message) = messages.next(rest)? else { return Ok(None) };
         self.came = self.came.saturating_add(message.payload().len());
-        self.reader.read(Some(message.name().as_bytes()), message.payload(), &mut self.read);
+        let (name, payload) = (Some(message.name().as_bytes()), message.payload());
+        self.reader.read(name, payload, &mut self.read);
+        if !state.has_begun() && !begins(&self.read, name, payload) {
+            state.fail(name, payload);
+        }
         Ok(Some(self.write(state)))
     }
 
@@ -59,6 +66,9 @@ impl Events {
             self.came = self.came.saturating_add(data.len());
         }
         self.reader.read(frame.event(), &data, &mut self.read);
+        if !state.has_begun() && !begins(&self.read, frame.event(), &data) {
+            state.fail(frame.event(), &data);
+        }
         let bytes = self.write(state);
         if self.same { Fate::Pass } else { Fate::Replace(bytes) }
     }
@@ -104,6 +114,16 @@ pub(super) fn is_readable(frame: Frame<'_>) -> bool {
     frame.data().is_some_and(|data| data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<Value>(&data).is_ok())
 }
 
+/// Whether what was read of an event's data, and `read` as events, can stand at the beginning of an answer: it is no error, in the words of this or
+/// another dialect, and can be read at all.
+fn begins(read: &[Event], name: Option<&[u8]>, data: &[u8]) -> bool {
+    let [error] = members(data, ["error"]);
+    let says_error = !matches!(error, b"" | b"null" | b"\"\"" | b"{}" | b"false");
+    let is_fault = |event: &Event| matches!(event, Event::Fault(_));
+    let is_json = || serde_json::from_slice::<IgnoredAny>(data).is_ok();
+    !says_error && name != Some(b"error") && !read.iter().any(is_fault) && (is_padding(data) || is_json())
+}
+
 fn meter(event: &Event, state: &mut State) {
     match event {
         Event::Text { choice, text }
@@ -113,13 +133,17 @@ fn meter(event: &Event, state: &mut State) {
             state.begun(*choice);
             state.count(estimate(text.len()));
         }
-        Event::ToolCall { choice, .. } => state.begun(*choice),
+        Event::Signature { .. } | Event::Citation { .. } | Event::Logprobs { .. } => state.says = true,
+        Event::ToolCall { choice, .. } => {
+            state.begun(*choice);
+            state.says = true;
+        }
         Event::Finish { choice, .. } => state.ended(*choice),
         Event::Usage(usage) => state.used(*usage),
         Event::Service(service) => state.service = *service,
         Event::Begin(head) => state.model = (!head.model.is_empty()).then(|| head.model.clone()),
         Event::End => state.phase = Phase::Whole,
         Event::Fault(_) => state.phase = Phase::Broken,
-        Event::Signature { .. } | Event::Citation { .. } | Event::Logprobs { .. } | Event::Ping => {}
+        Event::Ping => {}
     }
 }

@@ -1,16 +1,19 @@
 //! A provider's answer to a call: by its head a stream, a whole body or a failure, and what of it goes to the client.
 
-use super::stream::Stream;
+use super::call::Call;
+use super::stream::{Instead, Stream};
+use super::tenant_host::millis;
 use super::visit::{Answer, Visit};
 use crate::answer::{self, Told, Verdict, media};
 use crate::attempt::Ending;
 use crate::chat::Usage;
-use crate::dialect::Stamp;
 use crate::dialect::gemini::list::List;
+use crate::dialect::{Dialect, Stamp};
 use crate::health::Outcome;
 use crate::reckon::Known;
-use crate::refusal::{Failure, Refusal};
-use crate::relay::Relay;
+use crate::refusal::{self, Failure, Refusal};
+use crate::relay::{Failed, Relay};
+use crate::rows::End;
 use crate::translate;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -33,7 +36,6 @@ impl Visit {
             let show_usage = call.envelope.as_ref().is_some_and(|envelope| envelope.show_usage);
             let relay = Relay::between(call.from(), call.endpoint, &stamp, show_usage).remembering(call.made());
             call.relay = Some(Stream::new(relay, call.endpoint, call.list, std::mem::take(&mut call.watch)));
-            call.body = Vec::new();
         }
     }
 
@@ -61,13 +63,15 @@ impl Visit {
 
 #[wasm_bindgen]
 impl Visit {
-    /// Takes the head of a provider's answer: 0 read its body, 1 it is a stream, 2 drop it and go on.
-    /// `encoding`: the `content-encoding` of its body.
-    pub fn head(&mut self, status: u16, lines: &str, encoding: &str) -> u8 {
+    /// Takes the head of a provider's answer, its headers as `answerHead` has them and the `content-encoding` of its body, at
+    /// `now`: 0 read its body, 1 it is a stream, 2 drop it and go on, 3 read the beginning of its body for [`Visit::explained`] and
+    /// go on.
+    pub fn head(&mut self, status: u16, lines: &str, encoding: &str, now: f64) -> u8 {
+        let streams = self.streams();
         if let Some(call) = &mut self.call {
             call.let_body_go();
         }
-        let Some(call) = &self.call else {
+        let Some(call) = &mut self.call else {
             return 2;
         };
         if !media::is_unpacked(encoding) {
@@ -79,13 +83,14 @@ impl Visit {
             return 2;
         }
         let stream = if call.list { LIST } else { EVENTS };
-        match answer::judge(status, lines, self.streams()) {
+        let (content_type, waits) = lines.split_once('\n').unwrap_or((lines, ""));
+        match answer::judge(status, content_type, waits, streams, millis(now)) {
             Verdict::Whole(content_type) => {
                 let own = call.from() == call.endpoint.dialect();
                 self.answered(
                     status,
                     match status {
-                        200..300 if self.streams() => stream,
+                        200..300 if streams => stream,
                         _ if own => &content_type,
                         _ => "application/json",
                     },
@@ -101,11 +106,80 @@ impl Visit {
                 self.target_failed(outcome, Ending::of_status(status), &refusal);
                 2
             }
+            Verdict::Failing(failing) => {
+                call.failing = Some(failing);
+                3
+            }
         }
     }
 
-    /// Takes a whole answer: whether it is one, and goes to the client. What goes in its place is the text, if there is one.
-    pub fn whole(&mut self, body: &[u8]) -> bool {
+    /// Takes the beginning of the body of a failure, at `now`: the target has failed.
+    pub fn explained(&mut self, body: &[u8], now: f64) {
+        let Some(call) = &mut self.call else { return };
+        if let Some(failing) = call.failing.take() {
+            let (outcome, refusal) = failing.explained(call.from(), body, millis(now));
+            self.target_failed(outcome, Ending::of_status(failing.status()), &refusal);
+        }
+    }
+
+    /// How long a stream may be silent before its answer begins, in milliseconds.
+    pub fn first_event_timeout(&self) -> u32 {
+        let own = self.call.as_ref().and_then(Call::hop).and_then(|hop| hop.first_event_timeout);
+        own.and_then(|timeout| u32::try_from(timeout.get()).ok()).unwrap_or_else(|| self.timeout())
+    }
+
+    /// The answer of a stream has begun: no other target is tried.
+    pub fn begun(&mut self) {
+        if let Some(call) = &mut self.call {
+            call.drop_body();
+        }
+    }
+
+    /// The answer of a stream does not begin, known at `now`: the stream has ended or an error came instead (0), it broke (1), or
+    /// nothing came in time (2). The target has failed.
+    pub fn not_begun(&mut self, how: u8, now: f64) {
+        let Some(call) = &mut self.call else { return };
+        let Some(stream) = call.relay.take() else { return };
+        let failed = |failure| (Outcome::Failed, Refusal::no_answer(failure));
+        let ((outcome, refusal), ending) = match (stream.failed(), how) {
+            (Instead::Secret, _) => ((Outcome::Failed, Refusal::provider_credentials(200)), Ending::Silent),
+            (Instead::Said(Failed { name, data }), _) => {
+                (answer::instead(call.from(), name.as_deref(), &data, millis(now)), Ending::NeverBegan)
+            }
+            (Instead::Nothing, 2) => (failed(Failure::Slow), Ending::Stalled),
+            (Instead::Nothing, 1) => (failed(Failure::Cut), Ending::Stalled),
+            (Instead::Nothing, _) => (failed(Failure::Empty), Ending::NeverBegan),
+        };
+        self.target_failed(outcome, ending, &refusal);
+    }
+
+    /// The client has left before the answer began: it was sent, and is billed for that.
+    pub fn left(&mut self) {
+        if let Some(call) = &mut self.call {
+            call.attempted(Outcome::Answered, Ending::Silent);
+            call.end = End { status: 200, ..End::default() };
+        }
+    }
+
+    /// The head of an answer that is not there yet, for a client that waits for a stream; nothing for one that does not know
+    /// comments, of which the answer then consists until it is there.
+    pub fn early_headers(&self) -> Option<String> {
+        let call = self.call.as_ref().filter(|call| call.endpoint.dialect() != Dialect::Gemini)?;
+        let told = Told { cap: call.lowered(), ..Told::nothing(call.endpoint.dialect()) };
+        Some(answer::headers(&self.id, EVENTS, &told, &self.gauges))
+    }
+
+    /// The answer, whose body this is, as the event that ends a stream in an error; nothing if it is none.
+    pub fn event(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let endpoint = self.call.as_ref()?.endpoint;
+        let is_error = !(200..300).contains(&self.answer.status);
+        let fault = || endpoint.dialect().read_fault(&serde_json::from_slice(body).unwrap_or_default());
+        is_error.then(|| refusal::event(endpoint, fault()))
+    }
+
+    /// Takes a whole answer, at `now`: whether it is one, and goes to the client. What goes in its place is the text, if there is
+    /// one.
+    pub fn whole(&mut self, body: &[u8], now: f64) -> bool {
         let status = self.answer.status;
         let Some(call) = &self.call else {
             return false;
@@ -135,7 +209,8 @@ impl Visit {
             Some(translate::Told { known, body, ..translate::Told::default() })
         };
         let Some(told) = told else {
-            self.target_failed(Outcome::Failed, Ending::Silent, &Refusal::no_answer(Failure::Cut));
+            let (outcome, ending, refusal) = answer::no_answer(from, body, millis(now));
+            self.target_failed(outcome, ending, &refusal);
             return false;
         };
         // What is put together may tell what its parts did not.

@@ -19,10 +19,15 @@ impl Call {
     /// Lets go of the body once no other target can be sent it.
     pub(super) fn let_body_go(&mut self) {
         if self.upcoming().is_none() {
-            self.body = Vec::new();
-            if let Some(outgoing) = &mut self.outgoing {
-                outgoing.body = Body::Written(Vec::new());
-            }
+            self.drop_body();
+        }
+    }
+
+    /// Lets go of the body: no other target is tried.
+    pub(super) fn drop_body(&mut self) {
+        self.body = Vec::new();
+        if let Some(outgoing) = &mut self.outgoing {
+            outgoing.body = Body::Written(Vec::new());
         }
     }
 }

@@ -5,6 +5,7 @@ use super::object::to_json;
 use super::stream::Stream;
 use super::through::passage::Passage;
 use super::visit::{Asked, Visit};
+use crate::answer::Failing;
 use crate::attempt::{self, Attempts, Ending};
 use crate::dialect::{BadRequest, Dialect, Endpoint, Envelope};
 use crate::health::Outcome;
@@ -58,6 +59,8 @@ pub(super) struct Call {
     attempts: Attempts,
     /// The answer broke off before its usage was told.
     pub(super) cut: bool,
+    /// The failure of that target, until its body is read.
+    pub(super) failing: Option<Failing>,
     pub(super) relay: Option<Stream>,
     /// What a whole answer passes through that is too long to be held.
     pub(super) passage: Option<Passage>,
@@ -91,6 +94,7 @@ impl Call {
             watch: Watch::default(),
             attempts: Attempts::default(),
             cut: false,
+            failing: None,
             relay: None,
             passage: None,
             excerpt: false,

@@ -1,7 +1,10 @@
 // The front's waiting half: one visit from its request to its answer. What happens next is always
 // Rust's decision (visit.rs, call.rs); the numbers below are its answers.
+import { GONE, Waiting } from "./beginning.js";
 import { outgoingBody, readBody } from "./body.js";
-import { CUT, answerHead, callModel, callObject, callProvider, drop, head, isClosed, late, relayStream, runsModels } from "./glue.js";
+import {
+  CUT, answerHead, bytesOf, callModel, callObject, callProvider, drop, failureBody, head, isClosed, late, relayStream, runsModels,
+} from "./glue.js";
 import { googleToken } from "./google.js";
 import { LONG_MAX, Share } from "./memory.js";
 import { Publication, follow } from "./replay.js";
@@ -10,7 +13,7 @@ import { deliver, passOn, readAnswer, speak } from "./whole.js";
 
 const CALL = 1, LOOK = 2, ADMIN = 3, THROUGH = 4;
 const NONE = 0, UNABLE = 2;
-const READ = 0, STREAM = 1;
+const READ = 0, STREAM = 1, EXPLAIN = 3;
 // How long the end of a call waits for a call of the same tenant to travel with.
 const LINGER_MS = 5;
 const LINGER_MAX_MS = 1_000;
@@ -41,25 +44,26 @@ export async function visit(gateway, request, env, context) {
 // One call: read, admitted, sent to one target after the other until one answers, settled.
 async function serve(visit, request, env, context) {
   const share = new Share(() => visit.free());
+  let making = null;
   try {
     const refused = await readBody(visit, request, env, context, share);
     if (refused !== null) return refused;
     if (!(await admitted(visit, env, context))) return (visit.named() && (await follow(visit, env))) || speak(visit, context);
-    if (!visit.leads()) return await made(visit, env, context, null, share);
-    const publication = new Publication(env.TENANTS, visit.tenant(), visit.publication());
-    const answered = made(visit, env, context, publication, share);
-    return await answered.catch((error) => crashed(visit, error, env, context, publication));
+    const publication = visit.leads() ? new Publication(env.TENANTS, visit.tenant(), visit.publication()) : null;
+    const waiting = visit.streams() ? new Waiting(() => visit.early_headers()) : null;
+    making = made(visit, env, context, publication, waiting, share)
+      .catch((error) => crashed(visit, error, env, context, publication, waiting))
+      .finally(() => share.give());
+    return await (waiting === null ? making : waiting.answer(making));
   } finally {
-    share.give();
+    if (making === null) share.give();
   }
 }
 
-// The call itself; one that has a name publishes its answer.
-async function made(visit, env, context, publication, share) {
-  const streams = visit.streams();
+// The call itself; one that has a name publishes its answer. `waiting` is the client of a stream.
+async function made(visit, env, context, publication, waiting, share) {
   for (let next; (next = visit.next(secrets(env, visit.secret_names()), bound(env, visit.upcoming_binding()))) !== NONE; ) {
     if (next === UNABLE) continue;
-    let response;
     const account = visit.google_account();
     try {
       if (account !== undefined) visit.google_token(await googleToken(account));
@@ -67,79 +71,101 @@ async function made(visit, env, context, publication, share) {
       visit.no_token(String(error?.message));
       continue;
     }
+    const attempt = waiting?.attempt(visit.timeout());
+    let response;
     try {
-      response = await called(visit, env, streams, share);
+      response = await called(visit, env, share, attempt?.signal ?? AbortSignal.timeout(visit.timeout()));
     } catch (error) {
-      const why = String(error?.message);
-      visit.failed(late(error), false, why, visit.doubts(why) && (await isClosed(visit.url())));
+      attempt?.over();
+      if (!waiting?.left) {
+        const why = String(error?.message);
+        visit.failed(late(error), false, why, visit.doubts(why) && (await isClosed(visit.url())));
+        continue;
+      }
+      visit.left();
+      break;
+    }
+    const what = visit.head(response.status, answerHead(response), response.headers.get("content-encoding") ?? "", Date.now());
+    if (share.bytes > 0) share.give(visit.held());
+    if (what === STREAM) {
+      const streaming = await stream(visit, response, env, context, publication, attempt);
+      if (streaming !== null) return streaming;
+      if (waiting.left) break;
       continue;
     }
-    const what = visit.head(response.status, answerHead(response), response.headers.get("content-encoding") ?? "");
-    if (share.bytes > 0) share.give(visit.held());
-    if (what === STREAM) return stream(visit, response, env, context, publication);
+    attempt?.over();
+    if (what === EXPLAIN) {
+      visit.explained(await failureBody(response), Date.now());
+      continue;
+    }
     if (what !== READ) {
       drop(response);
       continue;
     }
-    const answered = await whole(visit, response, env, context, publication, streams);
+    const answered = await whole(visit, response, env, context, publication, waiting);
     if (answered !== null) return answered;
   }
-  return ended(visit, env, context, publication);
+  return ended(visit, env, context, publication, waiting);
 }
 
 // The client's answer, of a whole one; nothing where that is none, and the next target is to be tried.
-async function whole(visit, response, env, context, publication, streams) {
+async function whole(visit, response, env, context, publication, waiting) {
   const share = new Share();
   try {
     let content;
     try {
-      content = await readAnswer(visit, response, share, visit.timeout(), streams);
+      content = await readAnswer(visit, response, share, visit.timeout(), waiting !== null);
     } catch (error) {
       visit.failed(late(error), true, "", false);
       return null;
     }
-    if (content === null) return ended(visit, env, context, publication);
+    if (content === null) return ended(visit, env, context, publication, waiting);
     if (content.reader !== undefined) return long(visit, content, env, context, publication);
-    return visit.whole(content) ? ended(visit, env, context, publication, visit.text() || content) : null;
+    if (!visit.whole(content, Date.now())) return null;
+    return ended(visit, env, context, publication, waiting, visit.text() || content);
   } finally {
     share.give();
   }
 }
 
 // The response of the target that is being tried.
-async function called(visit, env, streams, share) {
+async function called(visit, env, share, signal) {
   // What the request became for this target is held besides.
   if (share.bytes > 0) share.hold(Math.max(share.bytes, visit.held()), Infinity);
   const binding = visit.binding();
-  if (binding !== undefined) return callModel(env[binding], visit.model(), visit.outgoing_body(), visit.timeout(), streams);
+  if (binding !== undefined) return callModel(env[binding], visit.model(), visit.outgoing_body(), signal);
   const headers = visit.outgoing_headers(Date.now());
   const { content, stop } = outgoingBody(visit, share);
   try {
-    return await callProvider(visit.url(), headers, content, visit.timeout(), streams);
+    return await callProvider(visit.url(), headers, content, signal);
   } finally {
     stop();
   }
 }
 
-// The end of a call that is not a stream: settled, and told to the client and to whoever follows.
-function ended(visit, env, context, publication, content) {
-  if (publication === null) {
-    settle(env, context, visit.tenant(), visit.settlement());
-    return speak(visit, context, content);
-  }
+// The end of a call that is not a stream: settled, and told to the client and to whoever follows. A client that has a head
+// already is told what went wrong as an event.
+function ended(visit, env, context, publication, waiting, content) {
+  const said = content ?? visit.text();
+  const event = waiting?.told ? visit.event(bytesOf(said)) : undefined;
   const last = visit.billed() ? "kept" : "failed";
   const [tenant, settlement] = [visit.tenant(), visit.settlement()];
   const [status, headers] = [visit.status(), visit.headers()];
-  const published = deliver(status, headers, publication.whole(status, headers, content ?? visit.text(), last), context);
   visit.free();
-  context.waitUntil(publication.over().then(() => settle(env, context, tenant, settlement)));
-  return published;
+  let bytes = said;
+  if (publication === null) {
+    settle(env, context, tenant, settlement);
+  } else {
+    bytes = publication.whole(status, headers, said, last);
+    context.waitUntil(publication.over().then(() => settle(env, context, tenant, settlement)));
+  }
+  return event === undefined ? deliver(status, headers, bytes, context) : new Response(event);
 }
 
 // What nobody foresaw is an answer too, and the call is settled.
-function crashed(visit, error, env, context, publication = null) {
+function crashed(visit, error, env, context, publication = null, waiting = null) {
   visit.crashed(String(error?.message));
-  return ended(visit, env, context, publication);
+  return ended(visit, env, context, publication, waiting);
 }
 
 // The secrets of these names, as lines; one that is not set is empty.
@@ -164,26 +190,38 @@ export async function admitted(visit, env, context) {
   }
 }
 
-function stream(visit, response, env, context, publication) {
+// A stream from its head to its settlement: resolves to its client's response, or to null where its answer does not begin.
+function stream(visit, response, env, context, publication, attempt) {
+  return new Promise((resolve, reject) => {
+    context.waitUntil(streamed(visit, response, env, context, publication, attempt, resolve).catch(reject));
+  });
+}
+
+async function streamed(visit, response, env, context, publication, attempt, give) {
   const relay = visit.relay();
+  const { reader, bytes, how } = await attempt.begin(response, relay, visit.first_event_timeout());
+  if (bytes === null) {
+    relay.free();
+    if (how === GONE) visit.left();
+    else visit.not_begun(how, Date.now());
+    return give(null);
+  }
+  visit.begun();
   const drainMs = publication !== null || visit.drains() ? DRAIN_MS : 0;
   const [status, headers] = [visit.status(), visit.headers()];
   const held = new Share();
   const options = { mayHold: (bytes) => held.hold(bytes, LONG_MAX), ...publication?.stream(status, headers) };
-  const { answer, ended, stop } = relayStream(response, relay, status, headers, IDLE_MS, drainMs, options);
+  const { answer, ended, stop } = relayStream(reader, relay, status, headers, IDLE_MS, drainMs, options, bytes);
   const hush = report(visit, env, stop);
-  const settled = async () => {
-    const how = await ended;
-    hush();
-    visit.streamed(how);
-    await publication?.end("kept");
-    relay.free();
-    const sent = settle(env, context, visit.tenant(), visit.settlement());
-    visit.free();
-    await sent;
-  };
-  context.waitUntil(settled());
-  return answer;
+  give(answer);
+  const end = await ended;
+  hush();
+  visit.streamed(end);
+  await publication?.end("kept");
+  relay.free();
+  const sent = settle(env, context, visit.tenant(), visit.settlement());
+  visit.free();
+  await sent;
 }
 
 // A whole answer that passes as it comes, and is read to its end for its usage.

@@ -35,7 +35,7 @@ export function answer(status, headers, content) {
 
 // Lines that alternate names and values as an object: the runtime takes that for half the cost of a
 // list of pairs.
-function record(lines) {
+export function record(lines) {
   const parts = lines.split("\n");
   const headers = {};
   for (let at = 0; at + 1 < parts.length; at += 2) headers[parts[at]] = parts[at + 1];
@@ -100,17 +100,15 @@ export function write(storage, statements, texts) {
 
 // ---- providers ----
 
-// Calls a provider: resolves to its response as soon as the head is there. A whole answer has its
-// body in the same time; a stream has only its head in time.
-export function callProvider(url, headers, content, ms, streams, method = "POST") {
-  const init = { method, headers: record(headers), body: content, redirect: "manual" };
-  return headInTime(ms, streams, (signal) => fetch(url, { ...init, signal }));
+// Calls a provider: resolves to its response as soon as the head is there.
+export function callProvider(url, headers, content, signal, method = "POST") {
+  return fetch(url, { method, headers: record(headers), body: content, redirect: "manual", signal });
 }
 
 // The same of a model that the binding `ai` runs; `inputs` is JSON.
-export function callModel(ai, model, inputs, ms, streams) {
+export function callModel(ai, model, inputs, signal) {
   const given = JSON.parse(new TextDecoder().decode(inputs));
-  return headInTime(ms, streams, (signal) => ai.run(model, given, { returnRawResponse: true, signal }));
+  return ai.run(model, given, { returnRawResponse: true, signal });
 }
 
 // Whether `ai` can run models.
@@ -118,8 +116,8 @@ export function runsModels(ai) {
   return typeof ai?.run === "function";
 }
 
-async function headInTime(ms, streams, call) {
-  if (!streams) return call(AbortSignal.timeout(ms));
+// What `call` resolves to within `ms`: a head, whose body has all the time that it needs.
+export async function inHeadTime(ms, call) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(new DOMException("timeout", "TimeoutError")), ms);
   try {
@@ -154,11 +152,42 @@ export function late(error) {
   return error?.name === "TimeoutError" || error?.message === "timeout";
 }
 
-// The headers of a provider's answer that matter, as lines.
+// The headers of a provider's answer that matter, as lines: its content type and, of a failure, those by which it says how long
+// to wait, as names and values.
 export function answerHead(response) {
-  const header = (name) => response.headers.get(name) ?? "";
-  if (response.ok) return header("content-type");
-  return `${header("content-type")}\n${header("retry-after")}\n${header("retry-after-ms")}`;
+  const type = response.headers.get("content-type") ?? "";
+  return response.ok ? type : `${type}${waits(response)}`;
+}
+
+const WAIT = /retry-after|rate-?limit/;
+
+export function waits(response) {
+  let lines = "";
+  for (const [name, value] of response.headers) if (WAIT.test(name)) lines += `\n${name}\n${value}`;
+  return lines;
+}
+
+const FAILURE_BYTES = 64 * 1_024;
+const FAILURE_MS = 2_000;
+
+// The beginning of a failure's body, as far as it comes in time.
+export async function failureBody(response) {
+  const parts = [];
+  let size = 0;
+  const reader = response.body?.getReader();
+  const letGo = () => reader?.cancel().catch(() => {});
+  const timer = setTimeout(letGo, FAILURE_MS);
+  try {
+    for (let step; size < FAILURE_BYTES && !(step = (await reader?.read()) ?? { done: true }).done; ) {
+      parts.push(step.value);
+      size += step.value.byteLength;
+    }
+  } catch {
+    // What came of it will do.
+  }
+  clearTimeout(timer);
+  letGo();
+  return new Uint8Array(await new Blob(parts).arrayBuffer()).subarray(0, FAILURE_BYTES);
 }
 
 // Lets go of an answer that nobody reads.
@@ -171,13 +200,19 @@ const NOTHING = new Uint8Array();
 // After so many bytes of a stream it is asked how many of them are held.
 const COUNTED_BYTES = 64 * 1_024;
 
-// Passes a stream on through `relay` (push, over, finish): `answer` is the client's response, `ended` a promise of how it ended (0 by
+const encoder = new TextEncoder();
+
+// Bytes, or the bytes of a text.
+export function bytesOf(said) {
+  return typeof said === "string" ? encoder.encode(said) : said;
+}
+
+// Passes a stream that `reader` reads on through `relay` (push, over, finish), after the bytes `first`: `answer` is the client's response, `ended` a promise of how it ended (0 by
 // itself, 1 cut by the provider, 2 the client left), and `stop` ends it where the relay wants to. Where the client leaves, the
 // provider is read on for `drainMs`. What goes to the client is told to `tap`, even if it has left, and the provider is read up to
 // `ahead` bytes before a slow client, as far as `mayWait` finds room for them. `mayHold` finds room for what the relay holds.
-export function relayStream(response, relay, status, headers, idleMs, drainMs, options) {
+export function relayStream(reader, relay, status, headers, idleMs, drainMs, options, first = null) {
   const { tap, ahead = 0, mayWait = () => true, mayHold } = options;
-  let reader = response.body.getReader();
   const letGo = () => reader?.cancel().catch(() => {});
   const watch = watchdog(idleMs, letGo);
   let client;
@@ -205,7 +240,13 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs, o
     return bytes;
   };
   // Reads the next chunk, or the end: what the client gets for it.
+  const begin = () => {
+    const bytes = told(first);
+    first = null;
+    return bytes;
+  };
   const read = async () => {
+    if (first !== null) return begin();
     watch.listen(true);
     const step = await reader.read().catch(() => null);
     watch.listen(false);
@@ -239,7 +280,9 @@ export function relayStream(response, relay, status, headers, idleMs, drainMs, o
     if (mayWait(waits()) && waits() === 0) client.close();
   };
   const finish = () => {
-    if (!left && !relay.over()) give(told(relay.finish(false)));
+    if (left || relay.over()) return;
+    if (first !== null) give(begin());
+    give(told(relay.finish(false)));
   };
   const drain = async () => {
     const timer = setTimeout(() => {

@@ -8,7 +8,7 @@ use crate::dialect::gemini::list::List;
 use crate::dialect::openai::ending::Heading;
 use crate::policy::Disconnect;
 use crate::refusal::Refusal;
-use crate::relay::{End, Metered, Relay, Relayed, Stop};
+use crate::relay::{End, Failed, Metered, Relay, Relayed, Start, Stop};
 use crate::secret::watch::Watch;
 use crate::service::Service;
 use crate::settle;
@@ -22,6 +22,9 @@ use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 /// lease something is, at the least.
 const SILENCE_MAX: Millis = Millis::from_secs(60);
 const REPORTS_MIN: u64 = 3;
+
+/// The most that is held of a stream whose answer has not begun: what a Responses provider repeats of a long request, twice.
+const HELD_BYTES_MAX: usize = 128 * 1_024;
 
 /// One stream's relay, shared by the pump that feeds it and the call that bills it.
 #[wasm_bindgen]
@@ -38,6 +41,8 @@ struct Passage {
     watch: Watch,
     /// Whether it did, and nothing more is passed on.
     stopped: Cell<bool>,
+    /// What came before the answer begins; nothing once it has.
+    held: RefCell<Option<Vec<u8>>>,
     told: Cell<Told>,
 }
 
@@ -51,11 +56,22 @@ struct Told {
     silence: Millis,
 }
 
+/// What came where an answer should have begun.
+pub(super) enum Instead {
+    /// A secret.
+    Secret,
+    /// An error, or what cannot be read.
+    Said(Failed),
+    /// Nothing.
+    Nothing,
+}
+
 impl Stream {
     pub(super) fn new(relay: Relay, endpoint: Endpoint, list: bool, watch: Watch) -> Self {
         let (relay, stopped, told) = (RefCell::new(relay), Cell::new(false), Cell::default());
         let list = RefCell::new(list.then(List::default));
-        Self(Rc::new(Passage { relay, endpoint, list, watch, stopped, told }))
+        let held = RefCell::new(Some(Vec::new()));
+        Self(Rc::new(Passage { relay, endpoint, list, watch, stopped, held, told }))
     }
 
     pub(super) fn metered(&self) -> Metered {
@@ -74,11 +90,45 @@ impl Stream {
     /// The bytes to send on, unless they quote the secret. They are whole frames, so none can hide in a cut.
     fn checked(&self, chunk: &[u8], relayed: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let bytes = relayed.as_deref().unwrap_or(chunk);
-        if !self.0.watch.finds(bytes) {
+        if !self.quotes(bytes) {
             return relayed;
         }
         self.0.stopped.set(true);
         Some(Refusal::provider_credentials(200).event(self.0.endpoint))
+    }
+
+    /// Whether this quotes a secret that was shown to the provider.
+    pub(super) fn quotes(&self, bytes: &[u8]) -> bool {
+        self.0.watch.finds(bytes)
+    }
+
+    /// What came where the answer should have begun; nothing of it if that quotes a secret.
+    pub(super) fn failed(&self) -> Instead {
+        let failed = self.0.relay.borrow().failed().cloned();
+        match failed {
+            _ if self.0.stopped.get() => Instead::Secret,
+            Some(failed) if self.quotes(&failed.data) => Instead::Secret,
+            Some(failed) => Instead::Said(failed),
+            None => Instead::Nothing,
+        }
+    }
+
+    fn start(&self) -> Start {
+        if self.0.stopped.get() { Start::Failed } else { self.0.relay.borrow().start() }
+    }
+
+    /// The bytes to send on now, with those that were held back, or none as long as the answer has not begun.
+    fn due(&self, chunk: &[u8], formed: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let mut held = self.0.held.borrow_mut();
+        let Some(before) = held.as_mut() else { return formed };
+        let bytes = formed.as_deref().unwrap_or(chunk);
+        let goes = self.start() == Start::Begun || before.len().saturating_add(bytes.len()) > HELD_BYTES_MAX;
+        if goes && before.is_empty() {
+            *held = None;
+            return formed;
+        }
+        before.extend_from_slice(bytes);
+        Some(if goes { held.take().unwrap_or_default() } else { Vec::new() })
     }
 
     /// The bytes to send on in the form that the client wants.
@@ -98,7 +148,16 @@ impl Stream {
             Relayed::Same => None,
             Relayed::Bytes(bytes) | Relayed::Failed(bytes) => Some(bytes),
         };
-        self.formed(chunk, self.checked(chunk, relayed))
+        self.due(chunk, self.formed(chunk, self.checked(chunk, relayed)))
+    }
+
+    /// How far the beginning of the answer is: 0 nothing has come of it, 1 it has begun, 2 it does not begin.
+    pub fn started(&self) -> u8 {
+        match self.start() {
+            Start::Waiting if self.0.held.borrow().is_some() => 0,
+            Start::Waiting | Start::Begun => 1,
+            Start::Failed => 2,
+        }
     }
 
     /// How many bytes are held of it.
@@ -120,7 +179,7 @@ impl Stream {
     /// Ends the stream; the last bytes for the client.
     pub fn finish(&self, cut: bool) -> Vec<u8> {
         let tail = self.0.relay.borrow_mut().finish(if cut { End::Cut } else { End::Whole });
-        self.formed(&[], self.checked(&[], Some(tail))).unwrap_or_default()
+        self.due(&[], self.formed(&[], self.checked(&[], Some(tail)))).unwrap_or_default()
     }
 }
 

@@ -1,7 +1,9 @@
 // A native call's waiting half: admitted, passed on to its provider with its body as it comes, and its answer passed back. What
 // happens next is decided in through.rs.
 import { admitted, secrets, settle } from "./front.js";
-import { CUT, LEFT, WHOLE, answer, callObject, callProvider, drop, isClosed, late, relayStream, watchdog } from "./glue.js";
+import {
+  CUT, LEFT, WHOLE, answer, callObject, callProvider, drop, failureBody, inHeadTime, isClosed, late, relayStream, waits, watchdog,
+} from "./glue.js";
 import { googleToken } from "./google.js";
 import { LONG_MAX, Share } from "./memory.js";
 import { speak } from "./whole.js";
@@ -32,8 +34,10 @@ export async function pass(visit, request, env, context) {
   try {
     const response = through.begin(secrets(env, through.secret_names())) ? await send(through, content) : null;
     if (response !== null) {
-      if (through.head(response.status, headOf(response))) return handOn(through, response, hush, env, context);
-      drop(response);
+      const waiting = response.ok ? "" : waits(response);
+      if (through.head(response.status, headOf(response), waiting, Date.now())) return handOn(through, response, hush, env, context);
+      if (through.explains()) through.explained(await failureBody(response), Date.now());
+      else drop(response);
     }
   } catch (error) {
     through.crashed(String(error?.message));
@@ -97,7 +101,7 @@ async function send(through, content) {
   try {
     const [url, headers, method] = [through.url(), through.outgoing_headers(), through.method()];
     through.sends();
-    return await callProvider(url, headers, content, through.timeout(), true, method);
+    return await inHeadTime(through.timeout(), (signal) => callProvider(url, headers, content, signal, method));
   } catch (error) {
     through.failed(late(error), through.doubts(String(error?.message)) && (await isClosed(through.url())));
     return null;
@@ -118,7 +122,7 @@ function handOn(through, response, hush, env, context) {
   }
   const passage = through.passage();
   const passing = passage.understands()
-    ? told(relayStream(response, passage, status, headers, IDLE_MS, through.drains() ? DRAIN_MS : 0, held()), through.length())
+    ? told(relayStream(response.body.getReader(), passage, status, headers, IDLE_MS, through.drains() ? DRAIN_MS : 0, held()), through.length())
     : pumped(response, passage, answer(status, headers, null), through.length());
   const settled = async () => {
     through.passed(await passing.ended);

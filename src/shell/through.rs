@@ -4,9 +4,10 @@
 //! there are no bytes left to send to another target.
 
 use super::object::to_json;
+use super::tenant_host::millis;
 use super::visit::{Answer, Visit};
 use crate::address;
-use crate::answer::{self, Told, Verdict, media};
+use crate::answer::{self, Failing, Told, Verdict, media};
 use crate::attempt::{self, Attempts, Ending};
 use crate::bound::Shape;
 use crate::catalog::Auth;
@@ -60,6 +61,8 @@ pub struct Through {
     attempts: Attempts,
     /// The answer broke off before its usage was told.
     cut: bool,
+    /// The provider's failure, until its body is read.
+    failing: Option<Failing>,
     answered_by: Option<AnsweredBy>,
     /// The ids of what the provider has kept of it.
     kept: Vec<String>,
@@ -89,6 +92,7 @@ impl Visit {
             passage: None,
             attempts: Attempts::default(),
             cut: false,
+            failing: None,
             answered_by: None,
             kept: Vec::new(),
             end: End::default(),
@@ -387,16 +391,17 @@ impl Through {
         self.give_up(&Refusal::crashed());
     }
 
-    /// Takes the head of the provider's answer, its headers as `through.js` names them: whether it is passed on.
-    pub fn head(&mut self, status: u16, lines: &str) -> bool {
-        if self.watch.finds(lines.as_bytes()) {
+    /// Takes the head of the provider's answer, its headers as `through.js` names them and `waits` as `answerHead` has them, at
+    /// `now`: whether it is passed on. What is not, and is to be explained, is a failure whose body says more.
+    pub fn head(&mut self, status: u16, lines: &str, waits: &str, now: f64) -> bool {
+        if [lines, waits].iter().any(|text| self.watch.finds(text.as_bytes())) {
             let ending = if (200..300).contains(&status) { Ending::Silent } else { Ending::of_status(status) };
             self.target_failed(Outcome::Failed, ending, &Refusal::provider_credentials(status));
             return false;
         }
-        match answer::judge(status, lines, false) {
+        let (content_type, rest) = lines.split_once('\n').unwrap_or((lines, ""));
+        match answer::judge(status, content_type, waits.trim_start(), false, millis(now)) {
             Verdict::Whole(content_type) => {
-                let rest = lines.split_once('\n').map_or("", |(_, rest)| rest);
                 self.answered(status, &content_type, rest);
                 true
             }
@@ -404,8 +409,25 @@ impl Through {
                 self.target_failed(outcome, Ending::of_status(status), &refusal);
                 false
             }
+            Verdict::Failing(failing) => {
+                self.failing = Some(failing);
+                false
+            }
             // Only asked for streams does it find one.
             Verdict::Stream => false,
+        }
+    }
+
+    /// Whether the body of a failure may say more of it.
+    pub fn explains(&self) -> bool {
+        self.failing.is_some()
+    }
+
+    /// Takes the beginning of that body, at `now`.
+    pub fn explained(&mut self, body: &[u8], now: f64) {
+        if let Some(failing) = self.failing.take() {
+            let (outcome, refusal) = failing.explained(self.visit.dialect, body, millis(now));
+            self.target_failed(outcome, Ending::of_status(failing.status()), &refusal);
         }
     }
 

@@ -11,6 +11,11 @@ const REFUSES = {
   'refuses connections': 'dead/c10', 'answers 429': 'a/fail429', 'answers 500': 'a/fail500', 'answers 503': 'a/fail503',
   'answers 401': 'a/fail401', 'answers 403': 'a/fail403',
 };
+/** A target that asks to be left alone for 41 seconds, in every form. */
+const WAITS = {
+  'in-seconds': 'a/fail429-ra41', 'as-a-date': 'a/fail429-ra41-dated', 'in-milliseconds': 'a/fail429-ra41-millis', 'as-a-reset': 'a/fail429-ra41-resets',
+  'in-words': 'a/fail429-ra41-inbody', 'overloaded-in-words': 'a/fail503-ra41-inbody', 'as-retry-info': 'google/fail429-ra41-inbody',
+};
 const FALLS_SILENT = {
   'never answers': 'short/hang', 'resets the connection': 'a/reset', 'answers 504': 'a/fail504', 'answers 408': 'a/fail408',
 };
@@ -21,16 +26,17 @@ let world;
 
 before(async () => {
   world = await startWorld();
-  const providers = { dead: { dialect: 'openai', base_url: 'http://127.0.0.1:1/v1' }, short: { dialect: 'openai', base_url: `${world.provider.url}/v1`, timeout: '1s' } };
+  const providers = { dead: { dialect: 'openai', base_url: 'http://127.0.0.1:1/v1' }, short: { dialect: 'openai', base_url: `${world.provider.url}/v1`, timeout: '1s' },
+    google: { dialect: 'gemini', base_url: `${world.provider.url}/v1beta`, auth: { bearer: 'PROVIDER_A_KEY' } } };
   const backed = Object.entries({ ...REFUSES, ...FALLS_SILENT, ...WHOLE_FALLS_SILENT }).map(([what, words]) => [name(what), [words, 'b/c10-backup']]);
   const alone = Object.entries({
     'fail429': 'a/fail429', 'asks-for-an-hour': 'a/fail429-ra3600', 'asks-for-7s': 'a/fail429-ra7', 'fail500': 'a/fail500', 'fail503': 'a/fail503-ra30',
     dead: 'dead/c10', silent: 'short/hang', badjson: 'a/badjson', fail504: 'a/fail504', reset: 'a/reset', fail401: 'a/fail401', fail403: 'a/fail403',
   }).map(([what, words]) => [`only-${what}`, [words, `b/${words.split('/')[1]}`].slice(0, words.startsWith('a/') ? 2 : 1)]);
   await world.catalog({
-    ...Object.fromEntries([...backed, ...alone]), steady: 'c10', tripping: ['a/c10-tripping', 'b/c10-backup'], busy: ['a/c10-busy', 'b/c10-backup'],
+    ...Object.fromEntries([...backed, ...alone]), ...WAITS, 'empty-account': ['a/fail429-ra1-quota', 'b/c10'], 'only-empty-account': 'a/fail429-ra1-quota', 'waits': ['a/c10-waits', 'b/c10-backup'], steady: 'c10', tripping: ['a/c10-tripping', 'b/c10-backup'], busy: ['a/c10-busy', 'b/c10-backup'],
     ...Object.fromEntries([400, 404, 409, 422].map((status) => [`says-${status}`, [`a/fail${status}`, 'b/c10-backup']])),
-  }, { providers, prices: { 'a/*': { input: '1', output: '2' }, 'b/*': { input: '1', output: '2' }, 'dead/*': { input: '1' }, 'short/*': { input: '1' } } });
+  }, { providers, prices: { 'a/*': { input: '1', output: '2' }, 'b/*': { input: '1', output: '2' }, 'dead/*': { input: '1' }, 'short/*': { input: '1' }, 'google/*': { input: '1' } } });
 });
 
 after(() => world.stop());
@@ -138,6 +144,37 @@ test('where every target is down the client is told so in the gateway\'s words, 
     const { total } = (await tenant.usage()).periods.day;
     assert.deepEqual([total.calls, total.failed], [1, 1]);
   }
+});
+
+test('however a provider says how long to wait, the client is told so, in its own dialect', TIMEOUT, async () => {
+  const tenant = await world.tenant(BUDGET);
+  for (const model of Object.keys(WAITS)) {
+    for (const [path, more] of [['/v1/chat/completions', {}], ['/v1/messages', { max_tokens: 9 }], ['/v1/messages', { max_tokens: 9, stream: true }]]) {
+      const response = await tenant.post(path, { model, messages: HELLO, ...more });
+      assert.equal(response.status, model.startsWith('overloaded') ? 503 : 429, await response.text());
+      const [seconds, millis] = ['retry-after', 'retry-after-ms'].map((header) => Number(response.headers.get(header)));
+      assert.ok(seconds > 38 && seconds <= 41 && Math.ceil(millis / 1_000) === seconds, `${model}: ${seconds} s, ${millis} ms`);
+    }
+  }
+});
+
+test('a target rests for as long as it asked, in whatever form', TIMEOUT, async () => {
+  for (const [model, target] of Object.entries(WAITS)) {
+    const asked = Date.now();
+    const resting = async () => (await world.rows('SELECT * FROM health')).filter((row) => row.target === target && row.rests_until > asked + 38_000);
+    const before = (await resting()).length;
+    await (await world.tenant(BUDGET)).chat({ model });
+    await eventually(async () => (await resting()).length > before, `${target} rests`);
+  }
+});
+
+test('a provider\'s account without credit is no reason to try again in a second', TIMEOUT, async () => {
+  const tenant = await world.tenant(BUDGET);
+  assert.deepEqual(await route(tenant, 'empty-account'), ['fail429-ra1-quota', 'c10']);
+  assert.deepEqual(await route(tenant, 'empty-account'), ['c10'], 'it rests at once');
+  const response = await tenant.chat({ model: 'only-empty-account' });
+  await refusal(response, 429, { code: 'upstream_quota_exhausted' });
+  assert.deepEqual([response.headers.get('retry-after'), response.headers.get('x-should-retry')], [null, 'false']);
 });
 
 test('a provider\'s refusal of the request itself passes through to the byte, and no other target is tried', TIMEOUT, async () => {

@@ -129,14 +129,19 @@ class World {
   }
 
   /** Every row of every tenant's ledger, as it stands on disk. */
-  async ledger() {
+  ledger() {
+    return this.rows('SELECT * FROM calls ORDER BY at');
+  }
+
+  /** The rows that a query finds on disk in every tenant's object. */
+  async rows(query) {
     const folder = join(this.state, 'v3/do');
     const files = await readdir(folder, { recursive: true }).catch(() => []);
     const rows = [];
     for (const file of files.filter((name) => name.endsWith('.sqlite') && !name.endsWith('metadata.sqlite'))) {
       const database = new DatabaseSync(join(folder, file), { readOnly: true, timeout: 5_000 });
       try {
-        rows.push(...database.prepare('SELECT * FROM calls ORDER BY at').all());
+        rows.push(...database.prepare(query).all());
       } finally {
         database.close();
       }

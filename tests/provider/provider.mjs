@@ -164,9 +164,18 @@ function hear({ req, call, raw, route, dialect, journal, google }) {
   }
 }
 
+/** The headers that ask to be left alone for so many seconds, in the form of the plan. */
+function waitOf(plan, seconds) {
+  if (plan.inbody) return {};
+  if (plan.dated) return { 'retry-after': new Date(Date.now() + seconds * 1_000).toUTCString() };
+  if (plan.millis) return { 'retry-after-ms': String(seconds * 1_000) };
+  if (plan.resets) return { 'x-ratelimit-remaining-tokens': '0', 'x-ratelimit-reset-tokens': `0m${seconds}s` };
+  return { 'retry-after': String(seconds) };
+}
+
 function fail(asked, plan, status) {
   const { dialect, call } = asked;
-  const retry = plan.retryAfter === null ? {} : { 'retry-after': String(plan.retryAfter) };
+  const retry = plan.retryAfter === null ? {} : waitOf(plan, plan.retryAfter);
   return sendError(asked, status, dialect.fault(status, plan, call.seq), { ...retry, ...dialect.faultHeads?.(status, plan) });
 }
 

@@ -15,10 +15,15 @@
 //   aloud     Chat Completions tells its thoughts, as compatible providers do (the other dialects do if the request lets them)
 //   split<N>  the event stream is written in pieces of N bytes         nousage  never tell the usage
 //   fail<CODE> that HTTP error; ra<S> its retry-after, quota its code  failonce<CODE> only for the first call of this model
+//   dated, millis, resets, inbody  ra<S> as a date, in milliseconds, as the reset of a limit that is spent, in the error's body alone
 //   flaky<P>  P percent of this model's calls get 500                  hang     never answer
 //   reset     connection reset before the head                         badjson  200 whose JSON stops half-way, length matching
 //   cut<N>    connection reset after N chunks (or half a JSON body)    stall<N> N chunks, then silence
 //   err<N>    N chunks, then an error event inside the stream          nodone   the stream ends without its last word
+//   opened    cut0, stall0 and err0 come after the stream's opening, in which nothing is said yet; hum<N> N comments before it
+//   empty     200 with nothing in it                                   blank     200 with the last word of a stream alone, or {}
+//   page      200 with a web page                                     errbody   200 with the body of an error
+//   garble    the stream begins with an event that cannot be read
 //   byte<N>   the connection carries N bytes of the answer, its head included, and is closed
 //   ok        forget the faults named before                           demo     friendly text at a human pace
 //
@@ -27,18 +32,21 @@
 
 const NUMBERED = {
   c: 'chunks', i: 'prompt', k: 'cached', w: 'written', ai: 'audioIn', r: 'reasoning', ao: 'audioOut', u: 'told', s: 'size', d: 'delay', q: 'searches',
-  l: 'latency', ra: 'retryAfter', split: 'split', fail: 'fail', failonce: 'failOnce', flaky: 'flaky', cut: 'cut', stall: 'stall', err: 'err', byte: 'byte',
+  l: 'latency', ra: 'retryAfter', split: 'split', fail: 'fail', failonce: 'failOnce', flaky: 'flaky', cut: 'cut', stall: 'stall', err: 'err', byte: 'byte', hum: 'hum',
 };
 const WORDED = { tier: 'tier', speed: 'speed', geo: 'geo', latency: 'latencyOf' };
 const FLAGS = new Set(['hang', 'reset', 'badjson', 'nousage', 'nodone', 'tool', 'tools2', 'talk', 'json', 'refuse',
-  'filter', 'cite', 'aloud', 'utf8', 'quota', 'demo']);
+  'filter', 'cite', 'aloud', 'utf8', 'quota', 'demo', 'dated', 'millis', 'resets', 'inbody',
+  'opened', 'empty', 'blank', 'page', 'errbody', 'garble']);
 const FAULTLESS = {
   fail: 0, failOnce: 0, flaky: 0, cut: null, stall: null, err: null, byte: null, hang: false, reset: false, badjson: false, quota: false,
+  opened: false, empty: false, blank: false, page: false, errbody: false, garble: false, hum: 0,
 };
 const DEFAULT = {
   chunks: 10, prompt: null, cached: 0, written: 0, audioIn: 0, reasoning: 0, audioOut: 0, told: null, size: 0, delay: 0,
   latency: 0, retryAfter: null, split: 0, nousage: false, nodone: false, tool: false, tools2: false, talk: false, json: false,
-  tier: '', speed: '', geo: '', latencyOf: '', searches: 0, refuse: false, filter: false, cite: false, aloud: false, utf8: false, demo: false, ...FAULTLESS,
+  tier: '', speed: '', geo: '', latencyOf: '', searches: 0, refuse: false, filter: false, cite: false, aloud: false, utf8: false, demo: false, dated: false, millis: false, resets: false, inbody: false,
+  ...FAULTLESS,
 };
 const REMEMBERED = 2_000;
 const plans = new Map();

@@ -25,8 +25,23 @@ export function sendError(asked, status, body, more = {}) {
   sendJson(asked, status, JSON.stringify(body), more);
 }
 
+const PAGE = '<!doctype html><html><body>Please stand by.</body></html>';
+const GARBLED = Buffer.from('data: {"id":"chatcmpl-\n\n');
+const HUM = Buffer.from(': still there\n\n');
+
+/** Sends what is no answer, if the plan says so: whether it does. */
+function sendNothing(asked, plan, streamed) {
+  if (plan.page) sendData(asked, 'text/html', PAGE);
+  else if (plan.errbody) sendData(asked, 'application/json', JSON.stringify(asked.dialect.fault(503)));
+  else if (plan.empty) sendData(asked, streamed ?? 'application/json', '');
+  else if (plan.blank && streamed === null) sendData(asked, 'application/json', '{}');
+  else return false;
+  return true;
+}
+
 /** A whole answer, `usage` what it tells. */
 export function sendWhole(asked, plan, text, usage = null, type = 'application/json') {
+  if (sendNothing(asked, plan, null)) return undefined;
   if (plan.cut === null && plan.stall === null && !plan.badjson) {
     asked.call.usage = usage;
     return sendData(asked, type, text);
@@ -44,6 +59,7 @@ export function sendWhole(asked, plan, text, usage = null, type = 'application/j
 
 /** A streamed answer: `parts` as a dialect makes them, with `thought` and `usage`. */
 export function sendParts(asked, plan, parts) {
+  if (sendNothing(asked, plan, parts.type ?? STREAM)) return undefined;
   if (plan.byte !== null) return sendBytes(asked, plan, parts);
   return plan.split ? sendSplit(asked, plan, parts) : sendStream(asked, plan, parts);
 }
@@ -80,10 +96,20 @@ function sendStream(asked, plan, parts) {
   head(asked, 200, parts.type ?? STREAM, { 'cache-control': 'no-cache' });
   socket.cork();
   res.flushHeaders();
-  if (until > 0 || !isFaulty(plan)) socket.write(opening);
+  let hums = plan.hum;
+  if (plan.garble) socket.write(framed(GARBLED));
+  if (plan.blank) return end(asked, framed(Buffer.from(LAST_WORD)));
+  if (hums === 0) open(socket, plan, until, opening);
   socket.uncork();
   const step = () => {
     if (res.destroyed) return;
+    if (hums > 0) {
+      socket.write(framed(HUM));
+      hums -= 1;
+      if (hums === 0) open(socket, plan, until, opening);
+      later(socket, plan.delay, step);
+      return;
+    }
     if (call.chunks === until) {
       finishStream(asked, plan, parts);
       return;
@@ -94,6 +120,19 @@ function sendStream(asked, plan, parts) {
     later(socket, plan.delay, step);
   };
   later(socket, plan.delay, step);
+}
+
+const LAST_WORD = 'data: [DONE]\n\n';
+
+/** Writes the opening, unless the fault comes first. */
+function open(socket, plan, until, opening) {
+  if (until > 0 || plan.opened || !isFaulty(plan)) socket.write(opening);
+}
+
+function end({ res }, tail) {
+  res.socket.write(tail);
+  res.end();
+  res.socket.uncork();
 }
 
 const isFaulty = (plan) => plan.cut !== null || plan.stall !== null || plan.err !== null;

@@ -54,9 +54,10 @@ fn a_built_in_provider_has_a_list_of_prices() {
 
 #[test]
 fn what_a_catalog_says_stands_in_for_what_is_built_in() {
-    let own = json!({"base_url": "http://127.0.0.1:9/v1/", "auth": null, "timeout": "5s"});
+    let own = json!({"base_url": "http://127.0.0.1:9/v1/", "auth": null, "timeout": "5s", "first_event_timeout": "2s"});
     let read = provider("groq", own).unwrap();
     assert_eq!((address(&read), &read.secret, read.timeout), ("http://127.0.0.1:9/v1", &None, Millis::from_secs(5)));
+    assert_eq!(read.first_event_timeout, Some(Millis::from_secs(2)));
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use crate::chat::Usage;
 use crate::dialect::skim::Cursor;
 use crate::units::Tokens;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// The body is not one whole JSON object: it was cut, or never was an answer.
+/// The body is not one whole JSON object, or has neither choices nor vectors nor a usage, or an error alone: it was cut, or never
+/// was an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CutAnswer;
 
@@ -83,7 +84,7 @@ impl Usage {
 }
 
 /// The values of these members of `object` as they are written; empty where there is none.
-pub(in crate::dialect) fn members<'a, const N: usize>(object: &'a [u8], names: [&str; N]) -> [&'a [u8]; N] {
+pub(crate) fn members<'a, const N: usize>(object: &'a [u8], names: [&str; N]) -> [&'a [u8]; N] {
     let mut values = [&b""[..]; N];
     // What is no object, or only half of one, has what was found in it.
     let _ = Cursor::new(object).object(|cursor, key| {
@@ -136,40 +137,69 @@ impl<'de> Deserialize<'de> for Answer {
             type Value = Answer;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+                f.write_str("an object that answers")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Answer, A::Error> {
-                let mut usage = None;
-                while let Some(IsUsage(is_usage)) = map.next_key()? {
-                    if is_usage {
-                        usage = Usage::read(map.next_value::<&RawValue>()?.get().as_bytes());
-                    } else {
+                let (mut usage, mut said, mut failed) = (None, false, false);
+                while let Some(key) = map.next_key()? {
+                    if matches!(key, Key::Other) {
                         map.next_value::<IgnoredAny>()?;
+                        continue;
+                    }
+                    let raw = map.next_value::<&RawValue>()?.get().as_bytes();
+                    let is_empty = is_empty(raw);
+                    match key {
+                        Key::Usage => usage = Usage::read(raw),
+                        Key::Error => failed |= !is_empty,
+                        Key::Said | Key::Other => said |= !is_empty,
                     }
                 }
-                Ok(Answer(usage))
+                if said || (usage.is_some() && !failed) {
+                    Ok(Answer(usage))
+                } else {
+                    Err(A::Error::custom("no answer"))
+                }
             }
         }
         deserializer.deserialize_map(Members)
     }
 }
 
-/// Whether a key is `usage`.
-struct IsUsage(bool);
+/// Whether a value says nothing: it is `null`, or a list, an object or a text with nothing in it.
+fn is_empty(raw: &[u8]) -> bool {
+    let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+    raw == b"null"
+        || raw == b"false"
+        || matches!(raw.first(), Some(b'[' | b'{' | b'"')) && inner.trim_ascii().is_empty()
+}
 
-impl<'de> Deserialize<'de> for IsUsage {
+/// A key of an answer.
+enum Key {
+    Usage,
+    /// What the answer is: choices, or vectors.
+    Said,
+    Error,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Name;
         impl Visitor<'_> for Name {
-            type Value = IsUsage;
+            type Value = Key;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a key")
             }
 
-            fn visit_str<E>(self, name: &str) -> Result<IsUsage, E> {
-                Ok(IsUsage(name == "usage"))
+            fn visit_str<E>(self, name: &str) -> Result<Key, E> {
+                Ok(match name {
+                    "usage" => Key::Usage,
+                    "choices" | "data" => Key::Said,
+                    "error" => Key::Error,
+                    _ => Key::Other,
+                })
             }
         }
         deserializer.deserialize_identifier(Name)
@@ -293,7 +323,21 @@ mod tests {
             let cut = whole.get(..end).unwrap_or_default();
             assert_eq!(read_answer(cut), Err(CutAnswer));
         }
-        assert_eq!(read_answer(b" {\"a\":1} "), Ok(None));
+        for (body, is_answer) in [
+            (r#" {"choices":[{}]} "#, true),
+            (r#"{"data":[{"embedding":[1]}]}"#, true),
+            (r#"{"choices":[],"usage":{"prompt_tokens":1}}"#, true),
+            (r#"{"choices":[{}],"error":{"message":"late"}}"#, true),
+            (r#"{"choices":[{}],"error":null}"#, true),
+            (r#"{"a":1}"#, false),
+            ("{}", false),
+            (r#"{"choices":[ ]}"#, false),
+            (r#"{"choices":[],"usage":null}"#, false),
+            (r#"{"error":{"message":"no"}}"#, false),
+            (r#"{"choices":[],"error":"no","usage":{"prompt_tokens":1}}"#, false),
+        ] {
+            assert_eq!(read_answer(body.as_bytes()).is_ok(), is_answer, "{body}");
+        }
         assert_eq!(read_answer(b"{} {}"), Err(CutAnswer));
         assert_eq!(read_answer(b"<html>"), Err(CutAnswer));
     }

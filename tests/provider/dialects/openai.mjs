@@ -19,7 +19,8 @@ const QUOTA = ['insufficient_quota', 'insufficient_quota', 'You exceeded your cu
 function fault(status, plan) {
   const fallback = status >= 500 ? ERRORS[500] : ERRORS[400];
   const [type, code, message] = status === 429 && plan?.quota ? QUOTA : ERRORS[status] ?? fallback;
-  return { error: { message, type, param: null, code } };
+  const wait = plan?.inbody ? ` Please try again in ${plan.retryAfter}s.` : '';
+  return { error: { message: message + wait, type, param: null, code } };
 }
 
 /** The body of an answer that refuses a request for what is wrong with it. */
