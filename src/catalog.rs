@@ -33,7 +33,7 @@ const PRICES_MAX: usize = 4_000;
 const TARGETS_MAX: usize = 8;
 const NAME_BYTES_MAX: usize = 256;
 /// What a call is reckoned to answer at most where neither the client nor the catalog says.
-const OUTPUT_DEFAULT: Tokens = Tokens::new(16_384);
+pub const OUTPUT_DEFAULT: Tokens = Tokens::new(16_384);
 /// What an image is reckoned at where the catalog does not say.
 const IMAGE_DEFAULT: Tokens = Tokens::new(6_000);
 /// What a file is reckoned at where the catalog does not say.

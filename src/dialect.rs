@@ -9,7 +9,9 @@ mod envelope;
 mod splice;
 mod table;
 pub mod models;
+pub mod estimate;
 mod members;
+pub mod thinking;
 pub mod openai;
 pub mod responses;
 pub mod anthropic;
@@ -24,7 +26,7 @@ mod walk;
 
 pub use envelope::{BadRequest, CHOICES_MAX, Envelope, MODEL_BYTES_MAX};
 pub use splice::{CapField, Edit, OutputCap, Patches};
-pub use table::{Reader, Writer};
+pub use table::{Counter, Reader, Writer};
 
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

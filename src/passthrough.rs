@@ -7,13 +7,21 @@
 //! either: `openai/images/*` is for `images/generations` and for `v1/images/generations`.
 
 use crate::address::{before_model, is_version, opened};
+use crate::catalog::UNBOUNDED_DEFAULT;
 use crate::pattern::Pattern;
+use crate::price::Price;
+use crate::units::NanoUsd;
 
+mod bill;
 mod guard;
 mod kept;
 mod meter;
+mod pieces;
+mod scan;
+mod serving;
 mod usage;
 
+pub use bill::bill;
 pub use guard::{Guard, Quoted};
 pub use kept::Touch;
 pub use meter::Meter;
@@ -68,6 +76,11 @@ fn has_plain_bytes(path: &str) -> bool {
         }
     }
     true
+}
+
+/// What a budget holds for a call to a path of this `price`: what such a call costs each time, where that is named.
+pub fn hold(price: &Price) -> NanoUsd {
+    if price.request > NanoUsd::ZERO { price.request } else { UNBOUNDED_DEFAULT }
 }
 
 /// The names of a call to `path` of `provider` at `base_url`, by which rules and prices know it. Where a model opens the path,

@@ -12,7 +12,8 @@
 //! What the call costs and whose it is are not known here.
 
 use crate::aws::eventstream::Broken;
-use crate::chat::{Fault, Usage};
+use crate::chat::Fault;
+use crate::dialect::estimate::{Kind, Said};
 use crate::dialect::openai::ending::Heading;
 use crate::dialect::skim::fits;
 use crate::dialect::{Dialect, Endpoint, Stamp};
@@ -24,12 +25,14 @@ use crate::units::Tokens;
 use chunks::Chunks;
 use events::Events;
 use output::Output;
+use state::{Phase, State};
 use std::ops::Range;
 
 mod chunks;
 mod events;
 mod output;
 mod start;
+mod state;
 
 pub use start::{Failed, Start};
 
@@ -94,12 +97,22 @@ pub enum End {
 /// What a stream is to be billed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metered {
-    /// What it used; its output is an [estimate](crate::dialect::openai::chunk::estimate).
+    /// What it used; its output is an [estimate](crate::dialect::estimate::estimate).
     pub known: Known,
     /// The answer came to its end, or was stopped.
     pub whole: bool,
     /// Every choice that was begun has come to its end.
     pub finished: bool,
+}
+
+impl Metered {
+    /// What is known of a stream that is over. A usage that was told on the way is one so far: no less than what came is billed.
+    pub fn over(self) -> Known {
+        let Self { known, whole, finished } = self;
+        let so_far = known.usage.filter(|_| !whole && !finished).map_or(Tokens::ZERO, |usage| usage.output);
+        let missed = if whole || finished { Tokens::ZERO } else { known.counted.minus(so_far) };
+        Known { since: known.since.max(missed), ..known }
+    }
 }
 
 impl Relay {
@@ -118,11 +131,15 @@ impl Relay {
     }
 
     const fn with(voice: Voice) -> Self {
-        let known = Known { usage: None, counted: Tokens::ZERO, since: Tokens::ZERO };
-        let (service, model) = (Service::UNTOLD, None);
-        let state =
-            State { known, service, model, choices: 0, finished: 0, says: false, phase: Phase::Running, failed: None };
-        Self { frames: Frames::new(), state, voice, last_passed: false, after_cr: false, stop: None, made: None }
+        Self {
+            frames: Frames::new(),
+            state: State::new(),
+            voice,
+            last_passed: false,
+            after_cr: false,
+            stop: None,
+            made: None,
+        }
     }
 
     /// The same stream, of which the ids are remembered that `made` is for.
@@ -146,8 +163,8 @@ impl Relay {
     /// The stream has come to where it is to end, and its last bytes are still to be given.
     pub fn is_stopping(&self) -> bool {
         let there = |stop: &Stop| stop.reckoning.settle(self.state.known).0.output >= stop.output;
-        let State { choices, finished, phase, .. } = self.state;
-        phase == Phase::Running && (choices == 0 || choices != finished) && self.stop.as_ref().is_some_and(there)
+        let is_running = self.state.phase == Phase::Running && !self.state.is_finished();
+        is_running && self.stop.as_ref().is_some_and(there)
     }
 
     /// Takes the next chunk of the provider's. What comes after the end of the stream is dropped.
@@ -284,7 +301,10 @@ impl Relay {
     }
 
     fn too_long(&mut self) -> Vec<u8> {
-        self.state.says = true;
+        // It was said all the same; what is so long is mostly a picture or sound.
+        let mut said = Said::default();
+        said.add(Kind::Media, FRAME_BYTES_MAX);
+        self.state.count(said.piece());
         self.state.phase = Phase::Broken;
         let message = format!(
             "The provider sent a stream event of more than {FRAME_BYTES_MAX} bytes: the answer cannot \
@@ -304,11 +324,31 @@ impl Relay {
         (self.state.service, self.state.model.as_deref())
     }
 
+    /// Whether more was used than can be seen, and the provider is still to tell how much: the answer has ended, or it may be
+    /// that the model thinks. `asked`: it was asked to.
+    pub fn owes_usage(&self, asked: bool) -> bool {
+        self.state.phase == Phase::Running && (!self.state.says || self.state.hides(asked))
+    }
+
+    /// `known` of a stream that ended before its provider did, with the most that may have been thought and was not told of:
+    /// `budget`, where the request gives one, within the `most` that all answers can have together. `asked`: it was asked to think.
+    pub fn with_thoughts(&self, known: Known, asked: bool, budget: Option<Tokens>, most: Tokens) -> Known {
+        if self.state.phase == Phase::Whole || !self.state.hides(asked) {
+            return known;
+        }
+        let hidden = budget.unwrap_or(most).min(most.minus(known.counted));
+        Known { counted: known.counted.plus(hidden), since: known.since.plus(hidden), ..known }
+    }
+
+    /// It was ended where it was to be stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.state.phase == Phase::Stopped
+    }
+
     /// What was metered so far.
     pub fn metered(&self) -> Metered {
-        let State { known, choices, finished, phase, .. } = self.state;
-        let whole = matches!(phase, Phase::Whole | Phase::Stopped);
-        Metered { known, whole, finished: choices != 0 && choices == finished }
+        let whole = matches!(self.state.phase, Phase::Whole | Phase::Stopped);
+        Metered { known: self.state.known, whole, finished: self.state.is_finished() }
     }
 }
 
@@ -362,34 +402,6 @@ impl Voice {
     }
 }
 
-/// What the frames so far have said.
-#[derive(Debug)]
-struct State {
-    known: Known,
-    service: Service,
-    /// The model that answers, by its own word.
-    model: Option<String>,
-    /// The choices that were begun and those that were ended, as bits by index.
-    choices: u128,
-    finished: u128,
-    /// Something was said, thought or called.
-    says: bool,
-    phase: Phase,
-    /// What stands where the answer should begin.
-    failed: Option<Failed>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Running,
-    /// The answer came to its end.
-    Whole,
-    /// It was ended before.
-    Stopped,
-    /// An error stands where the rest of the answer should be.
-    Broken,
-}
-
 /// What becomes of a frame.
 enum Fate {
     Pass,
@@ -398,33 +410,6 @@ enum Fate {
     Without(Range<usize>),
     /// These bytes go out in its place.
     Replace(Vec<u8>),
-}
-
-impl State {
-    fn count(&mut self, counted: Tokens) {
-        self.known.counted = self.known.counted.plus(counted);
-        self.known.since = self.known.since.plus(counted);
-    }
-
-    fn used(&mut self, usage: Usage) {
-        self.known.usage = Some(usage);
-        self.known.since = Tokens::ZERO;
-    }
-
-    fn begun(&mut self, choice: u32) {
-        self.choices |= 1 << choice.min(u128::BITS.saturating_sub(1));
-    }
-
-    fn ended(&mut self, choice: u32) {
-        self.begun(choice);
-        self.finished |= 1 << choice.min(u128::BITS.saturating_sub(1));
-    }
-
-    /// The choices that were begun and not ended.
-    fn open(&self) -> impl Iterator<Item = u32> + use<> {
-        let open = self.choices & !self.finished;
-        (0..u128::BITS).filter(move |index| open & (1 << index) != 0)
-    }
 }
 
 impl Fate {

@@ -5,8 +5,7 @@
 //! says so, left out and told. Hints, which no answer depends on, are always left out and told.
 
 use crate::address::encoded;
-use crate::chat::{Answer, Event, Fault, Feature, Features, Request, Used};
-use crate::dialect::openai::count::count_answer;
+use crate::chat::{Answer, Fault, Feature, Features, Request, Used};
 use crate::dialect::openai::usage::read_answer;
 use crate::dialect::service::of_chat_text;
 use crate::dialect::skim::{VALUES_MAX, fits};
@@ -287,7 +286,7 @@ pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>,
     let same = from == endpoint.dialect();
     if same && from == Dialect::OpenAi {
         let usage = read_answer(body).ok()?;
-        let counted = if endpoint.has_output() { count_answer(body) } else { Tokens::ZERO };
+        let counted = if endpoint.has_output() { from.count_answer(body) } else { Tokens::ZERO };
         let (service, model) = of_chat_text(body);
         return Some(Told { known: Known { usage, counted, since: Tokens::ZERO }, service, model, body: None });
     }
@@ -321,8 +320,8 @@ pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>,
     let answer = from.read_answer(&value).filter(says_something)?;
     let service = from.read_service(&value);
     drop(value);
-    let body = write(endpoint.write_answer(&answer, stamp));
-    Some(Told { known: known(&answer), service, model: model_of(answer), body })
+    let (known, body) = (known(from, body, &answer), write(endpoint.write_answer(&answer, stamp)));
+    Some(Told { known, service, model: model_of(answer), body })
 }
 
 /// [`answer`] as the stream that the client asked for, where its provider answered whole all the same.
@@ -331,7 +330,7 @@ pub fn streamed(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_
     let (answer, service) = (from.read_answer(&value).filter(says_something)?, from.read_service(&value));
     let (mut writer, mut bytes) = (Writer::new(endpoint, stamp, show_usage), Vec::new());
     answer.events().iter().for_each(|event| writer.write(event, &mut bytes));
-    Some(Told { known: known(&answer), service, model: model_of(answer), body: Some(bytes) })
+    Some(Told { known: known(from, body, &answer), service, model: model_of(answer), body: Some(bytes) })
 }
 
 fn model_of(answer: Answer) -> Option<String> {
@@ -343,19 +342,9 @@ fn says_something(answer: &Answer) -> bool {
     answer.usage.is_some() || answer.choices.iter().any(|choice| !choice.parts.is_empty() || choice.finish.is_some())
 }
 
-/// What a whole answer used: by its own word, and by what it says, a token for four bytes.
-fn known(answer: &Answer) -> Known {
-    let said = answer.events().into_iter().map(|event| match event {
-        Event::Text { text, .. }
-        | Event::Thought { text, .. }
-        | Event::Refusal { text, .. }
-        | Event::Arguments { text, .. } => text.len(),
-        Event::ToolCall { name, .. } => name.len(),
-        _ => 0,
-    });
-    let bytes = said.fold(0, usize::saturating_add);
-    let counted = Tokens::new(u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX));
-    Known { usage: answer.usage, counted, since: Tokens::ZERO }
+/// What a whole answer used: by its own word, and by all that it says.
+fn known(from: Dialect, body: &[u8], answer: &Answer) -> Known {
+    Known { usage: answer.usage, counted: from.count_answer(body), since: Tokens::ZERO }
 }
 
 /// A provider's error in the dialect `from`, for a client of `endpoint`; `None`: it is to be passed on as it is. `cut`: only

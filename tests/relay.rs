@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::Path;
 use tollgate::chat::Usage;
-use tollgate::dialect::openai::chunk::estimate;
+use tollgate::dialect::estimate::estimate;
 use tollgate::relay::{End, Metered, Relay, Relayed};
 use tollgate::sse::FRAME_BYTES_MAX;
 use tollgate::units::Tokens;
@@ -200,6 +200,7 @@ fn a_frame_beyond_the_bound_fails_however_it_is_cut() {
     let whole = relay(true, [stream.as_bytes()], End::Whole);
     assert!(text(&whole.0).starts_with(&(said + "event: error\n")));
     assert!(text(&whole.0).contains("\"code\":\"upstream_event_too_long\""));
+    assert_eq!(whole.1.known.counted.get(), 1 + 4_096, "it is counted as the picture that it may be");
     assert!(!whole.1.whole);
     for size in [1 << 12, 1 << 20, stream.len() - 1] {
         assert_eq!(relay(true, stream.as_bytes().chunks(size), End::Whole), whole, "{size}");

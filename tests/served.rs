@@ -129,7 +129,7 @@ fn settle(world: &mut World, admission: &Admission, hop: usize, asked: Service, 
     let end = End { bill, cost, status: 200, priced_by, target, ..End::default() };
     let answered_by = AnsweredBy::of(hop, asked, told);
     let (at, attempts, call) = (Some(admission.at), Vec::new(), "c".to_owned());
-    let settlement = Settlement { at, call, end, attempts, name: None, answered_by };
+    let settlement = Settlement { at, call, end, attempts, answered_by, ..Settlement::default() };
     world.tenant.settle(world.now, &settlement).unwrap();
     world.write();
     world.rows.calls[&admission.at].end.clone().unwrap()
@@ -223,7 +223,7 @@ fn a_native_answer_is_billed_by_what_its_path_costs_for_the_quality_that_it_tell
             End { bill, cost: hop.price.cost(bill), status: 200, priced_by: hop.priced_by.clone(), ..End::default() };
         let answered_by = AnsweredBy::of_path(hop, &path, None, service(told.clone()));
         let (at, attempts, call) = (Some(admission.at), Vec::new(), "c".to_owned());
-        let settlement = Settlement { at, call, end, attempts, name: None, answered_by };
+        let settlement = Settlement { at, call, end, attempts, answered_by, ..Settlement::default() };
         world.tenant.settle(world.now, &settlement).unwrap();
         world.write();
         let end = world.rows.calls[&admission.at].end.clone().unwrap();

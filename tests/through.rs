@@ -263,6 +263,25 @@ fn a_bill_is_the_models_price_and_what_the_path_costs_each_time() {
 }
 
 #[test]
+fn an_end_that_no_usage_was_told_of_costs_no_less_than_the_front_says() {
+    for (model, bill, cost, ends_at) in [
+        (None, tokens(0, 0), 100_000_000, 100_000_000),
+        (Some("priced-2"), tokens(0, 0), 100_000_000, 100_000_000),
+        (Some("priced-2"), tokens(10, 100_000), 100_000_000, 1_000_000 + 10_000 + 200_000_000),
+    ] {
+        let mut world = world(&json!({"passthrough": ["*"]}), None);
+        let admitted = pass(&mut world, "c", Some("openai"), "audio/speech").unwrap();
+        let end = End { bill, cost: NanoUsd::new(cost), status: 200, truth: Truth::Ceiling, ..End::default() };
+        let model = model.map(str::to_owned);
+        let by = |model| AnsweredBy { provider: "openai".to_owned(), model, request: NanoUsd::ZERO };
+        let (call, answered_by) = ("c".to_owned(), model.map(by));
+        let settlement = Settlement { at: Some(admitted.at), call, end, attempts: Vec::new(), name: None, answered_by };
+        world.tenant.settle(world.now, &settlement).unwrap();
+        assert_eq!(u64::try_from(world.usage().cost), Ok(ends_at));
+    }
+}
+
+#[test]
 fn an_ask_that_is_repeated_is_admitted_once_and_a_lost_call_ends_at_its_lease() {
     let policy = json!({"lease": "60s", "limits": [{"name": "day", "what": "cost", "window": "day", "max": "1.00"}]});
     let mut world = world(&policy, None);

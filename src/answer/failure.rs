@@ -281,7 +281,7 @@ mod tests {
             (" \n", 502, "upstream_no_answer"),
             ("<html>", 502, "upstream_no_answer"),
         ] {
-            let (outcome, refusal) = no_answer(Dialect::OpenAi, body.as_bytes(), Millis::ZERO);
+            let (outcome, _, refusal) = no_answer(Dialect::OpenAi, body.as_bytes(), Millis::ZERO);
             assert_eq!((outcome, refusal.status, refusal.code), (Outcome::Failed, status, Some(code)), "{body}");
         }
     }

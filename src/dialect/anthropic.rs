@@ -20,6 +20,7 @@ pub mod answer;
 mod cite;
 mod usage;
 pub mod stream;
+pub(in crate::dialect) mod count;
 pub mod fault;
 
 #[cfg(test)]

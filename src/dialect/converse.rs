@@ -11,6 +11,7 @@ use crate::chat::Feature;
 pub mod request;
 pub mod answer;
 pub mod stream;
+pub(in crate::dialect) mod count;
 pub mod fault;
 mod message;
 mod block;

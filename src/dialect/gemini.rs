@@ -28,6 +28,7 @@ mod usage;
 mod grounding;
 mod logprobs;
 pub mod stream;
+pub(in crate::dialect) mod count;
 pub mod list;
 pub mod fault;
 pub mod embeddings;

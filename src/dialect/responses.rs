@@ -19,6 +19,7 @@ pub mod answer;
 mod output;
 mod usage;
 pub mod stream;
+pub(in crate::dialect) mod count;
 pub mod fault;
 
 #[cfg(test)]

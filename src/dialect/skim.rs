@@ -148,6 +148,36 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Steps over any value, handing each text in it to `each` with the key of the member that it is of, or is in a list of;
+    /// `key` is that of the value itself.
+    pub(crate) fn texts(&mut self, mut key: &'a [u8], mut each: impl FnMut(&[u8], Text<'a>)) -> Option<()> {
+        let mut depth: usize = 0;
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    let text = self.string()?;
+                    match depth > 0 && self.peek() == Some(b':') {
+                        true => key = text.raw,
+                        false => each(key, text),
+                    }
+                }
+                b'{' | b'[' => {
+                    depth = depth.saturating_add(1);
+                    self.step(1);
+                }
+                b'}' | b']' => {
+                    (depth, key) = (depth.checked_sub(1)?, b"");
+                    self.step(1);
+                }
+                _ if depth == 0 => return self.value().map(drop),
+                _ => self.step(1),
+            }
+            if depth == 0 {
+                return Some(());
+            }
+        }
+    }
+
     /// Steps over an object or an array, however deep.
     fn brackets(&mut self, mut each: impl FnMut(&mut Self, Text<'a>) -> Option<()>) -> Option<()> {
         let mut depth: usize = 0;

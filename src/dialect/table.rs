@@ -1,9 +1,11 @@
 //! Each dialect's reader and writer, by its name: what a dialect adds to the whole is a row in each of these tables.
 
+use super::openai::chunk::Chunk;
 use super::{BadRequest, CapField, Dialect, Endpoint, Stamp, service};
 use super::{anthropic, converse, gemini, openai, responses, workers_ai};
 use crate::chat::{Answer, Event, Fault, Feature, Request, Used};
 use crate::service::Service;
+use crate::units::Tokens;
 use serde_json::{Map, Value};
 
 impl Dialect {
@@ -52,6 +54,19 @@ impl Dialect {
             Self::Gemini => service::of_generated(body),
             Self::Converse => service::of_body(body),
         }
+    }
+
+    /// An estimate of the output of a provider's whole answer, by all that it says.
+    pub fn count_answer(self, body: &[u8]) -> Tokens {
+        let said = match self {
+            Self::OpenAi => openai::count::said(body),
+            Self::Responses => responses::count::count_answer(body),
+            Self::Anthropic => anthropic::count::count_answer(body),
+            Self::Gemini => gemini::count::count_answer(body),
+            Self::Converse => converse::count::count_answer(body),
+            Self::WorkersAi => workers_ai::count::count_answer(body),
+        };
+        said.whole()
     }
 
     /// Reads a provider's error.
@@ -145,6 +160,38 @@ voices! {
     Gemini: gemini::stream::Reader;
     Converse: converse::stream::Reader;
     WorkersAi: workers_ai::stream::Reader;
+}
+
+/// Counts what a provider's stream says, whether it is understood or not.
+#[derive(Debug)]
+pub struct Counter {
+    dialect: Dialect,
+    responses: responses::count::Counter,
+}
+
+impl Counter {
+    /// A stream in `dialect` of which nothing has come.
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, responses: responses::count::Counter::default() }
+    }
+
+    /// Whether a thought was begun of which nothing is shown.
+    pub const fn thinks(&self) -> bool {
+        self.responses.thinks
+    }
+
+    /// An estimate of the output in a frame: its event's name, if it has one, and its data.
+    pub fn count(&mut self, event: Option<&[u8]>, data: &[u8]) -> Tokens {
+        let said = match self.dialect {
+            Dialect::OpenAi => return Chunk::read(data).map_or(Tokens::ZERO, |chunk| chunk.counted),
+            Dialect::Responses => return self.responses.count(event, data),
+            Dialect::Anthropic => anthropic::count::count_frame(data),
+            Dialect::Gemini => gemini::count::count_frame(data),
+            Dialect::Converse => converse::count::count_frame(event, data),
+            Dialect::WorkersAi => workers_ai::count::count_answer(data),
+        };
+        said.piece()
+    }
 }
 
 /// Writes a client's stream.

@@ -16,6 +16,7 @@ use crate::chat::Feature;
 pub mod request;
 pub mod answer;
 pub mod stream;
+pub(in crate::dialect) mod count;
 pub mod fault;
 mod form;
 

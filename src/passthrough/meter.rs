@@ -1,45 +1,44 @@
-//! Looks at an answer in passing for the model and the usage that it tells of.
+//! Looks at an answer in passing for the model and the usage that it tells of, and counts what it says.
 //!
-//! What it holds is bounded. Of a JSON answer that is 1 MiB once texts of more than 1 KiB are left out, so a picture written
-//! as text costs nothing; of a stream it is one frame. What is longer is passed on without being understood.
+//! What it holds is bounded by what it looks for, whatever the size of an answer, of an event of it, or of a text in that.
 
+use super::pieces::{Line, Message, Piece};
+use super::scan::{Scanner, Told};
+use super::serving::Serving;
 use super::usage;
 use crate::chat::Usage;
-use crate::dialect::service;
 use crate::service::Service;
-use crate::sse::Frames;
-use serde_json::{Map, Value};
+use crate::units::Tokens;
 
-/// The most that is held of a JSON answer.
-const JSON_BYTES_MAX: usize = 1_024 * 1_024;
-/// The longest text in it that is kept.
-const TEXT_BYTES_MAX: usize = 1_024;
-/// The longest name of a model that is believed to be one.
-const MODEL_BYTES_MAX: usize = 256;
+/// What the lines of an event stream begin with that matter, and those between the parts of `multipart`.
+const DATA: &[u8] = b"data:";
+const BOUNDARY: &[u8] = b"--";
 
 /// What is known of one answer so far.
 #[derive(Debug)]
 pub struct Meter {
     form: Form,
-    said: Said,
+    scanner: Scanner,
+    serving: Serving,
+    told: Told,
+    /// What the parts before told, together.
+    before: Option<Usage>,
+    /// The answer came to its end.
+    is_whole: bool,
 }
 
 #[derive(Debug)]
 enum Form {
-    /// One JSON value.
-    Json(Outline),
+    /// JSON: one value, or one after the other.
+    Json,
     /// Server-sent events.
-    Events(Frames),
+    Events(Line),
+    /// Answers with lines between them, each of which tells a usage of its own.
+    Parts(Line),
+    /// Amazon's event stream.
+    Messages(Message),
     /// Sound, pictures, whatever: nothing in it tells a usage.
     Other,
-}
-
-/// What an answer has said of itself.
-#[derive(Debug, Default)]
-struct Said {
-    usage: Map<String, Value>,
-    model: Option<String>,
-    service: Service,
 }
 
 impl Meter {
@@ -47,11 +46,20 @@ impl Meter {
     pub fn new(content_type: &str) -> Self {
         let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let form = match kind.as_str() {
-            "text/event-stream" => Form::Events(Frames::new()),
-            kind if kind == "application/json" || kind.ends_with("+json") => Form::Json(Outline::default()),
+            "text/event-stream" => Form::Events(Line::default()),
+            "application/vnd.amazon.eventstream" => Form::Messages(Message::default()),
+            "application/json" | "text/json" | "application/json-seq" => Form::Json,
+            kind if kind.ends_with("+json") || kind.ends_with("ndjson") || kind.ends_with("jsonl") => Form::Json,
+            kind if kind.ends_with("jsonlines") || kind.ends_with("json-lines") => Form::Json,
+            kind if kind.starts_with("multipart/") => Form::Parts(Line::default()),
             _ => Form::Other,
         };
-        Self { form, said: Said::default() }
+        let serving = match form {
+            Form::Json => Serving::new(false),
+            Form::Events(_) => Serving::new(true),
+            Form::Parts(_) | Form::Messages(_) | Form::Other => Serving::untold(),
+        };
+        Self { form, scanner: Scanner::default(), serving, told: Told::default(), before: None, is_whole: false }
     }
 
     /// Whether it finds anything in such an answer.
@@ -61,135 +69,98 @@ impl Meter {
 
     /// Looks at the next bytes.
     pub fn push(&mut self, chunk: &[u8]) {
-        let fits = match &mut self.form {
-            Form::Json(outline) => outline.push(chunk),
-            Form::Events(frames) => {
-                let mut rest = chunk;
-                frames.take_line_feed(&mut rest);
-                loop {
-                    match frames.next(&mut rest) {
-                        Ok(Some(frame)) => self.said.event(frame.data().as_deref()),
-                        Ok(None) => break true,
-                        Err(_) => break false,
+        self.serving.push(chunk);
+        let Self { scanner, told, before, .. } = self;
+        let mut rest = chunk;
+        match &mut self.form {
+            Form::Json => scanner.push(chunk, told),
+            Form::Events(line) => {
+                while let Some((piece, text)) = line.next(&mut rest, DATA) {
+                    match piece {
+                        Piece::Text => scanner.push(text, told),
+                        Piece::End => scanner.reset(told),
+                        Piece::Other => {}
                     }
                 }
             }
-            Form::Other => true,
-        };
-        if !fits {
-            self.form = Form::Other;
-        }
-    }
-
-    /// The answer is over.
-    pub fn finish(&mut self) {
-        match &mut self.form {
-            Form::Json(outline) => {
-                if let Ok(answer) = serde_json::from_slice(&outline.kept) {
-                    self.said.answer(&answer);
+            Form::Parts(line) => {
+                while let Some((piece, text)) = line.next(&mut rest, BOUNDARY) {
+                    match piece {
+                        Piece::Text => {
+                            scanner.reset(told);
+                            *before = sum(*before, usage::read(&std::mem::take(&mut told.usage)));
+                        }
+                        Piece::End | Piece::Other => scanner.push(text, told),
+                    }
                 }
             }
-            Form::Events(frames) => {
-                if let Some(frame) = frames.finish() {
-                    self.said.event(frame.data().as_deref());
+            Form::Messages(message) => loop {
+                match message.next(&mut rest) {
+                    Ok(Some((Piece::Text, payload))) => scanner.push(payload, told),
+                    Ok(Some((Piece::End, _))) => scanner.reset(told),
+                    Ok(Some((Piece::Other, _))) => {}
+                    Ok(None) => return,
+                    Err(_) => {
+                        self.form = Form::Other;
+                        return;
+                    }
                 }
-            }
+            },
             Form::Other => {}
         }
-        self.form = Form::Other;
     }
 
-    /// The usage that it told of, the last word on each part of it.
-    pub fn usage(&self) -> Option<Usage> {
-        usage::read(&self.said.usage)
+    /// The answer is over: it came to its end.
+    pub fn finish(&mut self) {
+        self.serving.finish();
+        self.scanner.reset(&mut self.told);
+        self.is_whole = true;
     }
 
     /// How it says that it was served.
     pub const fn service(&self) -> Service {
-        self.said.service
+        self.serving.service()
+    }
+
+    /// The usage that it told of, the last word on each part of it; `None`: it told none, or more was to come. Of an answer that
+    /// was cut, that is one that was told when the answer had ended, or one with output, after which nothing was said.
+    pub fn usage(&self) -> Option<Usage> {
+        let usage = self.said()?;
+        let is_so_far = usage.output > Tokens::ZERO && self.told.since.is_empty();
+        (!self.told.begun && (self.is_whole || self.told.is_last || is_so_far)).then_some(usage)
+    }
+
+    /// What it is taken to have used where it told no [`Meter::usage`]: what it told so far, and what was counted.
+    pub fn reckoned(&self) -> Usage {
+        let usage = self.said().unwrap_or_default();
+        let said = self.scanner.said();
+        let since = usage.output.plus(self.told.since.plus(said).whole());
+        Usage { output: since.max(self.told.said.plus(said).whole()), ..usage }
     }
 
     /// The model that it says it is of.
     pub fn model(&self) -> Option<&str> {
-        self.said.model.as_deref()
+        self.told.model.as_deref()
+    }
+
+    fn said(&self) -> Option<Usage> {
+        sum(self.before, usage::read(&self.told.usage))
     }
 }
 
-impl Said {
-    /// Reads a frame's data, if it can tell anything that is not known.
-    fn event(&mut self, data: Option<&[u8]>) {
-        let Some(data) = data else { return };
-        let tells = |name: &[u8]| memchr::memmem::find(data, name).is_some();
-        let tells_usage = || tells(b"\"usage") || (self.model.is_none() && tells(b"\"model"));
-        let tells_service = || {
-            tells(b"\"service") || tells(b"_call\"") || tells(b"\"groundingMetadata\"") || tells(b"\"url_citation\"")
-        };
-        if (tells_usage() || tells_service())
-            && let Ok(event) = serde_json::from_slice(data)
-        {
-            self.answer(&event);
-        }
-    }
-
-    /// Takes what an answer or an event says: by itself, or of the message or the response that it brings.
-    fn answer(&mut self, answer: &Value) {
-        self.service.add(service::of_any(answer));
-        for value in [Some(answer), answer.get("message"), answer.get("response")].into_iter().flatten() {
-            for name in ["usage", "usageMetadata"] {
-                for (name, value) in value.get(name).and_then(Value::as_object).into_iter().flatten() {
-                    if !value.is_null() {
-                        self.usage.insert(name.clone(), value.clone());
-                    }
-                }
-            }
-            let model = ["model", "modelVersion"].into_iter().find_map(|name| value.get(name)?.as_str());
-            let is_name =
-                |model: &&str| (1..=MODEL_BYTES_MAX).contains(&model.len()) && !model.contains(char::is_control);
-            if self.model.is_none() {
-                self.model = model.filter(is_name).map(str::to_owned);
-            }
-        }
-    }
-}
-
-/// A JSON value with its long texts left out.
-#[derive(Debug, Default)]
-struct Outline {
-    kept: Vec<u8>,
-    /// Where in `kept` the text begins that is being read.
-    text: Option<usize>,
-    /// The byte before was the `\` of an escape.
-    escaped: bool,
-    /// The text is one of those that are left out.
-    long: bool,
-}
-
-impl Outline {
-    /// Takes the next bytes; whether what is kept of them fits.
-    fn push(&mut self, chunk: &[u8]) -> bool {
-        for &byte in chunk {
-            if !(self.long && self.is_inside(byte)) {
-                self.kept.push(byte);
-            }
-            match self.text {
-                None if byte == b'"' => self.text = Some(self.kept.len()),
-                Some(_) if self.escaped => self.escaped = false,
-                Some(_) if byte == b'\\' => self.escaped = true,
-                Some(_) if byte == b'"' => (self.text, self.long) = (None, false),
-                Some(start) if !self.long && self.kept.len().saturating_sub(start) > TEXT_BYTES_MAX => {
-                    self.kept.truncate(start);
-                    self.long = true;
-                }
-                _ => {}
-            }
-        }
-        self.kept.len() <= JSON_BYTES_MAX
-    }
-
-    /// Whether `byte` is one of the text's, and not the quote that ends it.
-    const fn is_inside(&self, byte: u8) -> bool {
-        self.text.is_some() && (self.escaped || byte != b'"')
-    }
+/// Both together.
+fn sum(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
+    let (Some(a), Some(b)) = (one, other) else { return one.or(other) };
+    Some(Usage {
+        input: a.input.plus(b.input),
+        cached_input: a.cached_input.plus(b.cached_input),
+        cache_write: a.cache_write.plus(b.cache_write),
+        cache_write_hour: a.cache_write_hour.plus(b.cache_write_hour),
+        audio_input: a.audio_input.plus(b.audio_input),
+        output: a.output.plus(b.output),
+        reasoning: a.reasoning.plus(b.reasoning),
+        audio_output: a.audio_output.plus(b.audio_output),
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Reads the usage of a native answer, in whatever words its provider tells it.
 
 use crate::chat::Usage;
+use crate::dialect::converse;
 use crate::units::Tokens;
 use serde_json::{Map, Value};
 
@@ -19,6 +20,9 @@ pub(super) fn read(said: &Map<String, Value>) -> Option<Usage> {
     }
     if has("promptTokenCount") || has("candidatesTokenCount") {
         return Some(read_gemini(said));
+    }
+    if has("inputTokens") {
+        return converse::answer::read_usage(&said.clone().into());
     }
     // Rerankers and embedders count nothing but what they read.
     has("total_tokens").then(|| Usage { input: count(said.get("total_tokens")), ..Usage::default() })

@@ -34,10 +34,6 @@ impl Chunks {
             state.fail(frame.event(), &data);
         }
         let chunk = chunk.unwrap_or_default();
-        state.count(chunk.counted);
-        if let Some(usage) = chunk.usage {
-            state.used(usage);
-        }
         state.service.tier = chunk.tier.or(state.service.tier);
         if let Some(service) = chunk.service {
             state.service.add(*service);
@@ -48,6 +44,12 @@ impl Chunks {
         }
         state.choices |= chunk.choices;
         state.finished |= chunk.finished;
+        state.says |= chunk.says;
+        state.thinks |= chunk.thinks;
+        state.count(chunk.counted);
+        if let Some(usage) = chunk.usage {
+            state.used(usage);
+        }
         if is_error {
             state.phase = Phase::Broken;
             return Fate::Pass;

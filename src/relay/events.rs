@@ -4,10 +4,10 @@ use super::chunks::is_padding;
 use super::{Fate, Phase, State, Stop};
 use crate::aws::eventstream::{Broken, Messages};
 use crate::chat::{Event, Fault, Finish};
-use crate::dialect::openai::chunk::estimate;
 use crate::dialect::openai::usage::members;
-use crate::dialect::{Dialect, Endpoint, Reader, Stamp, Writer};
+use crate::dialect::{Counter, Dialect, Endpoint, Reader, Stamp, Writer};
 use crate::sse::Frame;
+use crate::units::Tokens;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(super) struct Events {
     reader: Reader,
+    counter: Counter,
     writer: Writer,
     /// The client speaks the provider's dialect: frames pass as they are, and the writer is heard only where the stream is
     /// ended in its place.
@@ -28,9 +29,9 @@ pub(super) struct Events {
 
 impl Events {
     pub(super) fn new(from: Dialect, to: Endpoint, stamp: &Stamp<'_>, show_usage: bool) -> Self {
-        let (reader, writer) = (Reader::new(from), Writer::new(to, stamp, show_usage));
+        let (reader, counter, writer) = (Reader::new(from), Counter::new(from), Writer::new(to, stamp, show_usage));
         let messages = (from == Dialect::Converse).then(Messages::default);
-        Self { reader, writer, same: from == to.dialect(), read: Vec::new(), came: 0, messages }
+        Self { reader, counter, writer, same: from == to.dialect(), read: Vec::new(), came: 0, messages }
     }
 
     /// Whether the stream is no text.
@@ -54,7 +55,8 @@ impl Events {
         if !state.has_begun() && !begins(&self.read, name, payload) {
             state.fail(name, payload);
         }
-        Ok(Some(self.write(state)))
+        let counted = self.counter.count(name, payload);
+        Ok(Some(self.write(counted, state)))
     }
 
     pub(super) fn read(&mut self, frame: Frame<'_>, state: &mut State) -> Fate {
@@ -69,7 +71,8 @@ impl Events {
         if !state.has_begun() && !begins(&self.read, frame.event(), &data) {
             state.fail(frame.event(), &data);
         }
-        let bytes = self.write(state);
+        let counted = self.counter.count(frame.event(), &data);
+        let bytes = self.write(counted, state);
         if self.same { Fate::Pass } else { Fate::Replace(bytes) }
     }
 
@@ -79,13 +82,17 @@ impl Events {
         self.read.extend(state.open().map(|choice| Event::Finish { choice, finish: Finish::Length }));
         let (usage, _) = stop.reckoning.settle(state.known);
         self.read.extend([Event::Usage(usage), Event::End]);
-        self.write(state)
+        // All that is our word, not the provider's.
+        let State { known, finished, told, .. } = *state;
+        let bytes = self.write(Tokens::ZERO, state);
+        (state.known, state.finished, state.told) = (known, finished, told);
+        bytes
     }
 
     /// The provider closed the stream: some dialects have no other end.
     pub(super) fn close(&mut self, state: &mut State) -> Vec<u8> {
         self.reader.finish(&mut self.read);
-        let bytes = self.write(state);
+        let bytes = self.write(Tokens::ZERO, state);
         if self.same { Vec::new() } else { bytes }
     }
 
@@ -95,16 +102,22 @@ impl Events {
         bytes
     }
 
-    /// Meters what was read, and writes it for the client.
-    fn write(&mut self, state: &mut State) -> Vec<u8> {
-        let mut bytes = Vec::new();
+    /// Meters what was read of a frame, in which so much was `counted`, and writes it for the client.
+    fn write(&mut self, counted: Tokens, state: &mut State) -> Vec<u8> {
+        state.thinks |= self.counter.thinks();
+        let (mut bytes, mut counted) = (Vec::new(), Some(counted));
         for event in self.read.drain(..) {
             if state.phase != Phase::Running {
                 break;
             }
+            if matches!(event, Event::Usage(_) | Event::End) {
+                // That is of all that stands in the frame.
+                state.count(counted.take().unwrap_or_default());
+            }
             meter(&event, state);
             self.writer.write(&event, &mut bytes);
         }
+        state.count(counted.unwrap_or_default());
         bytes
     }
 }
@@ -126,15 +139,15 @@ fn begins(read: &[Event], name: Option<&[u8]>, data: &[u8]) -> bool {
 
 fn meter(event: &Event, state: &mut State) {
     match event {
-        Event::Text { choice, text }
-        | Event::Thought { choice, text }
-        | Event::Refusal { choice, text }
-        | Event::Arguments { choice, text, .. } => {
+        Event::Thought { choice, .. } => {
             state.begun(*choice);
-            state.count(estimate(text.len()));
+            state.thinks = true;
         }
-        Event::Signature { .. } | Event::Citation { .. } | Event::Logprobs { .. } => state.says = true,
-        Event::ToolCall { choice, .. } => {
+        Event::Signature { .. } => state.thinks = true,
+        Event::Text { choice, .. }
+        | Event::Refusal { choice, .. }
+        | Event::Arguments { choice, .. }
+        | Event::ToolCall { choice, .. } => {
             state.begun(*choice);
             state.says = true;
         }
@@ -144,6 +157,6 @@ fn meter(event: &Event, state: &mut State) {
         Event::Begin(head) => state.model = (!head.model.is_empty()).then(|| head.model.clone()),
         Event::End => state.phase = Phase::Whole,
         Event::Fault(_) => state.phase = Phase::Broken,
-        Event::Ping => {}
+        Event::Citation { .. } | Event::Logprobs { .. } | Event::Ping => {}
     }
 }

@@ -50,7 +50,7 @@ impl Relay {
 impl State {
     /// Whether some of an answer has come.
     pub(super) fn has_begun(&self) -> bool {
-        self.known.counted > Tokens::ZERO || self.finished != 0 || self.says
+        self.known.counted > Tokens::ZERO || self.finished != 0 || self.says || self.thinks
     }
 
     /// Notes what came in place of an answer that has not begun; of one that has it is the end.

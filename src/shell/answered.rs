@@ -35,7 +35,8 @@ impl Visit {
             let stamp = Stamp { id: &id, created: call.created(), model };
             let show_usage = call.envelope.as_ref().is_some_and(|envelope| envelope.show_usage);
             let relay = Relay::between(call.from(), call.endpoint, &stamp, show_usage).remembering(call.made());
-            call.relay = Some(Stream::new(relay, call.endpoint, call.list, std::mem::take(&mut call.watch)));
+            let watch = std::mem::take(&mut call.watch);
+            call.relay = Some(Stream::new(relay, call, watch));
         }
     }
 
@@ -59,18 +60,10 @@ impl Visit {
         }
         self.answer = Answer { status, headers, text: String::new() };
     }
-}
 
-#[wasm_bindgen]
-impl Visit {
-    /// Takes the head of a provider's answer, its headers as `answerHead` has them and the `content-encoding` of its body, at
-    /// `now`: 0 read its body, 1 it is a stream, 2 drop it and go on, 3 read the beginning of its body for [`Visit::explained`] and
-    /// go on.
-    pub fn head(&mut self, status: u16, lines: &str, encoding: &str, now: f64) -> u8 {
+    /// What comes next after such a head: the numbers of [`Visit::head`].
+    fn judged(&mut self, status: u16, lines: &str, encoding: &str, now: f64) -> u8 {
         let streams = self.streams();
-        if let Some(call) = &mut self.call {
-            call.let_body_go();
-        }
         let Some(call) = &mut self.call else {
             return 2;
         };
@@ -111,6 +104,20 @@ impl Visit {
                 3
             }
         }
+    }
+}
+
+#[wasm_bindgen]
+impl Visit {
+    /// Takes the head of a provider's answer, its headers as `answerHead` has them and the `content-encoding` of its body, at
+    /// `now`: 0 read its body, 1 it is a stream, 2 drop it and go on, 3 read the beginning of its body for [`Visit::explained`] and
+    /// go on.
+    pub fn head(&mut self, status: u16, lines: &str, encoding: &str, now: f64) -> u8 {
+        let next = self.judged(status, lines, encoding, now);
+        if let Some(call) = &mut self.call {
+            call.let_body_go();
+        }
+        next
     }
 
     /// Takes the beginning of the body of a failure, at `now`: the target has failed.

@@ -341,19 +341,18 @@ impl Visit {
         let Some(call) = &mut self.call else {
             return;
         };
-        call.kept = call.relay.as_ref().map(Stream::made).unwrap_or_default();
-        let Some(Metered { known, whole, finished }) = call.relay.as_ref().map(Stream::metered) else {
-            return;
-        };
+        let Some(stream) = call.relay.clone() else { return };
+        call.kept = stream.made();
+        let (Metered { known, whole, finished }, service) = (stream.metered(), stream.service());
         let outcome = if how != LEFT && !whole { Outcome::Failed } else { Outcome::Answered };
         let told = known.usage.is_some() && known.since == Tokens::ZERO && (whole || finished);
+        let known = stream.known(call, how == LEFT);
         if !whole && !told && known.counted == Tokens::ZERO {
             // Nothing came of it: what it used is as little known as where there is no head.
             call.attempted(outcome, Ending::Silent);
             call.end = End { status: 200, ..End::default() };
         } else {
             call.attempted(outcome, Ending::Answered);
-            let service = call.relay.as_ref().map(Stream::service).unwrap_or_default();
             call.ended(200, known, service);
             call.cut = how != LEFT && !whole && !told;
         }

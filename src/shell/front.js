@@ -207,11 +207,10 @@ async function streamed(visit, response, env, context, publication, attempt, giv
     return give(null);
   }
   visit.begun();
-  const drainMs = publication !== null || visit.drains() ? DRAIN_MS : 0;
   const [status, headers] = [visit.status(), visit.headers()];
   const held = new Share();
   const options = { mayHold: (bytes) => held.hold(bytes, LONG_MAX), ...publication?.stream(status, headers) };
-  const { answer, ended, stop } = relayStream(reader, relay, status, headers, IDLE_MS, drainMs, options, bytes);
+  const { answer, ended, stop } = relayStream(reader, relay, status, headers, IDLE_MS, DRAIN_MS, options, bytes);
   const hush = report(visit, env, stop);
   give(answer);
   const end = await ended;

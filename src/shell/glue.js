@@ -207,10 +207,11 @@ export function bytesOf(said) {
   return typeof said === "string" ? encoder.encode(said) : said;
 }
 
-// Passes a stream that `reader` reads on through `relay` (push, over, finish), after the bytes `first`: `answer` is the client's response, `ended` a promise of how it ended (0 by
-// itself, 1 cut by the provider, 2 the client left), and `stop` ends it where the relay wants to. Where the client leaves, the
-// provider is read on for `drainMs`. What goes to the client is told to `tap`, even if it has left, and the provider is read up to
-// `ahead` bytes before a slow client, as far as `mayWait` finds room for them. `mayHold` finds room for what the relay holds.
+// Passes a stream that `reader` reads on through `relay` (push, over, finish, drains), after the bytes `first`: `answer` is the client's
+// response, `ended` a promise of how it ended (0 by itself, 1 cut by the provider, 2 the client left), and `stop` ends it where the relay
+// wants to. Where the client leaves while the relay drains, the provider is read on for `drainMs`. What goes to the client is told to
+// `tap`, even if it has left, and the provider is read up to `ahead` bytes before a slow client, as far as `mayWait` finds room for them.
+// `mayHold` finds room for what the relay holds.
 export function relayStream(reader, relay, status, headers, idleMs, drainMs, options, first = null) {
   const { tap, ahead = 0, mayWait = () => true, mayHold } = options;
   const letGo = () => reader?.cancel().catch(() => {});
@@ -221,6 +222,7 @@ export function relayStream(reader, relay, status, headers, idleMs, drainMs, opt
   let stopping = false;
   let closing = false;
   let left = false;
+  let drains = true;
   let late = false;
   let end;
   const ended = new Promise((resolve) => {
@@ -250,7 +252,7 @@ export function relayStream(reader, relay, status, headers, idleMs, drainMs, opt
     watch.listen(true);
     const step = await reader.read().catch(() => null);
     watch.listen(false);
-    if (left && drainMs === 0) return NOTHING;
+    if (!drains) return NOTHING;
     const cut = step === null || watch.barked || late;
     return told(cut || step.done ? relay.finish(cut) : pushed(step.value));
   };
@@ -325,8 +327,9 @@ export function relayStream(reader, relay, status, headers, idleMs, drainMs, opt
       cancel() {
         left = true;
         mayWait(0);
-        if (drainMs === 0) end(LEFT);
-        else drain();
+        drains = tap !== undefined || relay.drains();
+        if (drains) drain();
+        else end(LEFT);
       },
     },
     ahead > 0 ? new ByteLengthQueuingStrategy({ highWaterMark: ahead }) : { highWaterMark: 0 },

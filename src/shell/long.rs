@@ -72,7 +72,7 @@ impl Visit {
     /// What an answer that passes as it comes passes through.
     pub fn passage(&mut self) -> Option<Passage> {
         let call = self.call.as_mut()?;
-        let passage = Passage::new("application/json", std::mem::take(&mut call.watch), call.made());
+        let passage = Passage::new("application/json", true, std::mem::take(&mut call.watch), call.made());
         call.passage = Some(passage.clone());
         Some(passage)
     }

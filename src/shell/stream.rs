@@ -3,10 +3,13 @@
 use super::call::Call;
 use super::object::to_json;
 use super::visit::Visit;
+use crate::catalog::OUTPUT_DEFAULT;
 use crate::dialect::Endpoint;
 use crate::dialect::gemini::list::List;
 use crate::dialect::openai::ending::Heading;
+use crate::dialect::thinking::Thinking;
 use crate::policy::Disconnect;
+use crate::reckon::Known;
 use crate::refusal::Refusal;
 use crate::relay::{End, Failed, Metered, Relay, Relayed, Start, Stop};
 use crate::secret::watch::Watch;
@@ -43,6 +46,10 @@ struct Passage {
     stopped: Cell<bool>,
     /// What came before the answer begins; nothing once it has.
     held: RefCell<Option<Vec<u8>>>,
+    /// It is read on when its client has left, whatever is still to come.
+    drains: bool,
+    /// What the request says of thinking.
+    thinking: Thinking,
     told: Cell<Told>,
 }
 
@@ -67,11 +74,15 @@ pub(super) enum Instead {
 }
 
 impl Stream {
-    pub(super) fn new(relay: Relay, endpoint: Endpoint, list: bool, watch: Watch) -> Self {
+    /// The stream that answers `call`, whose request is still there.
+    pub(super) fn new(relay: Relay, call: &Call, watch: Watch) -> Self {
         let (relay, stopped, told) = (RefCell::new(relay), Cell::new(false), Cell::default());
-        let list = RefCell::new(list.then(List::default));
+        let list = RefCell::new(call.list.then(List::default));
         let held = RefCell::new(Some(Vec::new()));
-        Self(Rc::new(Passage { relay, endpoint, list, watch, stopped, held, told }))
+        let admission = call.admission.as_ref();
+        let drains = admission.is_some_and(|admission| admission.on_disconnect == Disconnect::Drain);
+        let (endpoint, thinking) = (call.endpoint, Thinking::read(&call.body));
+        Self(Rc::new(Passage { relay, endpoint, list, watch, stopped, held, drains, thinking, told }))
     }
 
     pub(super) fn metered(&self) -> Metered {
@@ -85,6 +96,20 @@ impl Stream {
 
     pub(super) fn service(&self) -> Service {
         self.0.relay.borrow().served().0
+    }
+
+    /// What is known of the stream that answers `call`, now that it is over. `left`: its client went before its provider was done.
+    pub(super) fn known(&self, call: &Call, left: bool) -> Known {
+        let (relay, thinking) = (self.0.relay.borrow(), self.0.thinking);
+        let known = relay.metered().over();
+        if !left && !self.0.stopped.get() && !relay.is_stopped() {
+            return known;
+        }
+        let (choices, own) = call.envelope.as_ref().map_or((1, None), |envelope| (envelope.n, envelope.output_cap));
+        let max_output = call.admission.as_ref().and_then(|admission| admission.max_output);
+        let each = [own, max_output].into_iter().flatten().min().unwrap_or(OUTPUT_DEFAULT);
+        let most = call.reckoning().output_max.unwrap_or(each.times(choices));
+        relay.with_thoughts(known, thinking.asked, thinking.budget.map(|budget| budget.times(choices)), most)
     }
 
     /// The bytes to send on, unless they quote the secret. They are whole frames, so none can hide in a cut.
@@ -176,6 +201,11 @@ impl Stream {
         self.0.stopped.get() || self.0.relay.borrow().is_over()
     }
 
+    /// Whether it is read on when its client leaves now.
+    pub fn drains(&self) -> bool {
+        !self.over() && (self.0.drains || self.0.relay.borrow().owes_usage(self.0.thinking.asked))
+    }
+
     /// Ends the stream; the last bytes for the client.
     pub fn finish(&self, cut: bool) -> Vec<u8> {
         let tail = self.0.relay.borrow_mut().finish(if cut { End::Cut } else { End::Whole });
@@ -185,12 +215,6 @@ impl Stream {
 
 #[wasm_bindgen]
 impl Visit {
-    /// Whether a stream is read on when its client has left.
-    pub fn drains(&self) -> bool {
-        let admission = self.call.as_ref().and_then(|call| call.admission.as_ref());
-        admission.is_some_and(|admission| admission.on_disconnect == Disconnect::Drain)
-    }
-
     /// How far the stream has come, for the tenant's object, `ms` after this was last asked; empty where
     /// that is no news.
     pub fn progress(&self, ms: u32) -> String {

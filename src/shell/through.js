@@ -122,7 +122,7 @@ function handOn(through, response, hush, env, context) {
   }
   const passage = through.passage();
   const passing = passage.understands()
-    ? told(relayStream(response.body.getReader(), passage, status, headers, IDLE_MS, through.drains() ? DRAIN_MS : 0, held()), through.length())
+    ? told(relayStream(response.body.getReader(), passage, status, headers, IDLE_MS, DRAIN_MS, held()), through.length())
     : pumped(response, passage, answer(status, headers, null), through.length());
   const settled = async () => {
     through.passed(await passing.ended);

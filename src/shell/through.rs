@@ -14,15 +14,13 @@ use crate::catalog::Auth;
 use crate::dialect::Dialect;
 use crate::health::Outcome;
 use crate::key;
-use crate::passthrough::Meter;
-use crate::policy::Disconnect;
+use crate::passthrough::{self, Meter};
 use crate::reach::Reach;
 use crate::refusal::{Failure, Refusal};
-use crate::rows::{End, Truth};
+use crate::rows::End;
 use crate::secret::watch::Watch;
 use crate::secret::{self, Secret};
-use crate::settle;
-use crate::units::{Millis, NanoUsd, Tokens};
+use crate::units::{Millis, Tokens};
 use crate::wire::{self, Admission, Amend, AnsweredBy, Ask, Denial, Hop, Reply, Settlement};
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
@@ -191,7 +189,7 @@ impl Through {
         let made = self.makes().filter(|_| (200..300).contains(&status));
         // Of what is packed nothing can be read.
         let read_as = if packed { "" } else { content_type };
-        self.passage = Some(Passage::new(read_as, std::mem::take(&mut self.watch), made));
+        self.passage = Some(Passage::new(read_as, !self.touch().looks, std::mem::take(&mut self.watch), made));
     }
 
     /// Notes how the call ended, and at what it is billed.
@@ -209,16 +207,16 @@ impl Through {
 /// The end of a call that `hop` answered with `status`, and what the object is to price it by. A provider that refuses a request
 /// does not charge for it, not even what each call costs; one that only `looks` at something used nothing itself.
 fn bill(hop: &Hop, path: &str, meter: &Meter, (status, looks): (u16, bool)) -> (End, Option<AnsweredBy>) {
+    let (priced_by, target) = (hop.priced_by.clone(), hop.target.clone());
+    if !(200..300).contains(&status) {
+        return (End { priced_by, target, status, ..End::default() }, None);
+    }
+    let (bill, cost, truth) = passthrough::bill(&hop.price, !looks, meter);
+    let model = meter.model().filter(|_| !looks);
     let provider = hop.target.trim_end_matches("/*");
-    let answered = (200..300).contains(&status);
-    let works = answered && !looks;
-    let (usage, model) = (meter.usage().filter(|_| works), meter.model().filter(|_| works));
-    let bill = usage.map(settle::bill_of).unwrap_or_default();
-    let cost = if answered { hop.price.cost(bill) } else { NanoUsd::ZERO };
-    let truth = if usage.is_some() || !works { Truth::Reported } else { Truth::Counted };
-    let target = model.map_or_else(|| hop.target.clone(), |model| format!("{provider}/{model}"));
-    let answered_by = AnsweredBy::of_path(hop, path, model, meter.service()).filter(|_| answered);
-    (End { bill, cost, truth, priced_by: hop.priced_by.clone(), target, status, ..End::default() }, answered_by)
+    let target = model.map_or(target, |model| format!("{provider}/{model}"));
+    let answered_by = AnsweredBy::of_path(hop, path, model, meter.service()).filter(|_| !looks);
+    (End { bill, cost, truth, priced_by, target, status, ..End::default() }, answered_by)
 }
 
 #[wasm_bindgen]
@@ -440,12 +438,6 @@ impl Through {
     #[expect(clippy::cast_precision_loss, reason = "a length is below 2^53")]
     pub fn length(&self) -> Option<f64> {
         self.length.map(|length| length as f64)
-    }
-
-    /// Whether the answer is read on for its usage when the client has left.
-    pub fn drains(&self) -> bool {
-        let drains = self.admission.as_ref().is_some_and(|admission| admission.on_disconnect == Disconnect::Drain);
-        drains && self.passage.as_ref().is_some_and(|passage| passage.passing().meter.understands())
     }
 
     /// The answer has ended: 0 by itself, 1 cut by the provider, 2 the client left.

@@ -7,7 +7,7 @@ use crate::catalog::{Model, UNBOUNDED_DEFAULT};
 use crate::passthrough;
 use crate::policy::UnknownPrice;
 use crate::price::{Bill, Prices};
-use crate::rows::{CallRow, End};
+use crate::rows::{CallRow, End, Truth};
 use crate::tariff::{Charge, Dated};
 use crate::units::{Millis, NanoUsd};
 use crate::wire::{AnsweredBy, Settlement};
@@ -73,6 +73,10 @@ impl Tenant {
         let found = (!by.model.is_empty()).then(of_model).flatten();
         if let Some((dated, source)) = found.or(path).or_else(default) {
             let Charge { cost, suffix } = dated.charge((end.bill, &by.service), at, reserve, each);
+            // Where no usage was told, what was held or counted is the least.
+            if end.truth != Truth::Reported && cost <= end.cost {
+                return end;
+            }
             return End { cost, priced_by: format!("{source}{suffix}"), ..end };
         }
         if end.priced_by.is_empty() {

@@ -64,7 +64,7 @@ async function startNative() {
   };
   const server = createServer((req, res) => {
     const hash = createHash('sha256');
-    const call = { method: req.method, url: req.url, headers: req.headers, call: req.headers['x-client-request-id'], bytes: 0, aborted: false };
+    const call = { method: req.method, url: req.url, headers: req.headers, call: req.headers['x-client-request-id'], bytes: 0, aborted: false, cut: () => res.destroy() };
     seen.push(call);
     res.on('close', () => { call.aborted = !res.writableFinished; });
     req.on('data', (part) => {
@@ -218,7 +218,7 @@ test('a bill is what the answer tells at its model\'s price, and what the path c
   for (const [what, send, { truth = 'reported', target, input = 0, output = 0, cost }] of [
     ['a whole answer', () => chat(), { target: 'a/c10-i20', input: 20, output: 10, cost: 40_000 }],
     ['a stream with its usage', () => chat({ stream: true, stream_options: { include_usage: true } }), { target: 'a/c10-i20', input: 20, output: 10, cost: 40_000 }],
-    ['a stream without', () => chat({ stream: true }), { truth: 'counted', target: 'a/c10-i20', cost: 0 }],
+    ['a stream without', () => chat({ stream: true }), { truth: 'ceiling', target: 'a/c10-i20', output: 13, cost: 100_000_000 }],
     ['a refusal', () => chat({ model: 'fail404' }), { target: 'a/*', cost: 0 }],
     ['a picture', () => tenant.post('/v1/images/generations', { prompt: 'x' }), { target: 'n/*', input: 10, output: 100, cost: 44_050_000 }],
     ['sound', () => tenant.post('/v1/audio/speech', { input: 'x' }), { truth: 'counted', target: 'n/*', cost: 15_000_000 }],
@@ -334,7 +334,7 @@ test('a provider\'s refusal is its own, its failure is told in ours, and neither
   assert.equal((await tenant.limit('at-once')).held, 0);
 });
 
-test('an answer that is cut breaks off, a client that leaves stops it, and both are settled once', TIMEOUT, async () => {
+test('an answer that is cut breaks off, one whose client leaves is read on, and both are settled once, at what they held', TIMEOUT, async () => {
   const tenant = await world.tenant({ ...ALL, limits: BUDGET });
   const cut = await tenant.post('/providers/n/cut', '{}');
   await assert.rejects(cut.arrayBuffer());
@@ -345,11 +345,19 @@ test('an answer that is cut breaks off, a client that leaves stops it, and both 
   const left = await tenant.post('/providers/n/endless', '{}', { signal: leaving.signal });
   await left.body.getReader().read();
   leaving.abort();
+  native.of(left)[0].cut();
   const row = await world.settled(left);
-  assert.deepEqual([row.truth, row.target, row.input, row.output, row.cost], ['reported', 'n/m', 9, 1, 11_000]);
-  await eventually(() => native.of(left)[0].aborted, 'the provider is let go of');
+  assert.deepEqual([row.truth, row.target, row.input, row.output, row.cost], ['ceiling', 'n/m', 9, 1, 100_000_000]);
+
+  // What is only looked at has no bill, and is not read on.
+  const looking = new AbortController();
+  const looked = await call(tenant, 'GET', '/providers/n/endless', { signal: looking.signal });
+  await looked.body.getReader().read();
+  looking.abort();
+  assert.equal((await world.settled(looked)).cost, 0);
+  await eventually(() => native.of(looked)[0].aborted, 'the provider is let go of');
   const { periods, limits } = await tenant.usage();
-  assert.deepEqual([periods.lifetime.total.calls, limits[0].held, limits[1].held], [2, '0', 0]);
+  assert.deepEqual([periods.lifetime.total.calls, limits[0].held, limits[1].held], [3, '0', 0]);
 });
 
 test('the provider\'s key is in no answer', TIMEOUT, async () => {

@@ -60,7 +60,7 @@ pub(super) fn read_finish(end: &Value) -> Option<Finish> {
 ///
 /// Tokens that are cached, read or written, stand beside `inputTokens`. So says Bedrock's page on prompt caching, and so
 /// it is billed.
-pub(super) fn read_usage(usage: &Value) -> Option<Usage> {
+pub(crate) fn read_usage(usage: &Value) -> Option<Usage> {
     let count = |name: &str| usage.get(name).and_then(Value::as_u64).map(Tokens::new);
     let fresh = count("inputTokens")?;
     let (cached_input, written) =

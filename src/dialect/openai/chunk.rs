@@ -1,18 +1,13 @@
 //! What one chunk of a streamed answer says, to a chat or to a plain completion, as far as relaying and metering it need.
 
 use crate::chat::Usage;
+use crate::dialect::estimate::{Kind, Said};
 use crate::dialect::openai::usage::members;
 use crate::dialect::service;
 use crate::dialect::skim::{Cursor, Key};
 use crate::service::{Service, Word};
 use crate::units::Tokens;
-use memchr::memmem;
 use std::ops::Range;
-
-/// How deep lists of parts are followed: a part may hold a list of thoughts.
-const PARTS_DEPTH_MAX: u8 = 3;
-/// The length from which a text may hold an image.
-const IMAGE_BYTES_MIN: usize = 64;
 
 /// One `chat.completion.chunk` or `text_completion`, or an error in its place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,24 +24,16 @@ pub struct Chunk {
     pub choices: u128,
     /// Those of `choices` whose `finish_reason` is given.
     pub finished: u128,
-    /// An estimate of the tokens in it: see [`estimate`].
+    /// An estimate of the tokens in it.
     pub counted: Tokens,
     /// The service tier that it says it is of.
     pub tier: Word,
     /// What else it says of how it is served.
     pub service: Option<Box<Service>>,
-}
-
-/// Estimates the tokens of a piece of output `bytes` long, for a bill without a usage.
-///
-/// Providers mostly send a chunk for each token, and few tokens are longer than 16 bytes: a short
-/// piece is one token. A longer one is several, of four bytes each.
-pub const fn estimate(bytes: usize) -> Tokens {
-    match bytes {
-        0 => Tokens::ZERO,
-        1..=16 => Tokens::new(1),
-        _ => Tokens::new(bytes.div_ceil(4) as u64),
-    }
+    /// It says something that is no thought.
+    pub says: bool,
+    /// It tells a thought, or seals one.
+    pub thinks: bool,
 }
 
 /// The model that a chunk says it is of.
@@ -59,17 +46,22 @@ impl Chunk {
     /// Reads a chunk from the data of a frame; `None` when it is no JSON object.
     pub fn read(data: &[u8]) -> Option<Self> {
         let (mut chunk, mut raw_usage) = (Self::default(), None);
+        // What an event says that is no chunk of an answer.
+        let (mut other, mut has_choices) = (Said::default(), false);
         let mut cursor = Cursor::new(data);
         cursor.object(|cursor, key| {
             match key.name {
-                b"choices" => chunk.read_choices(cursor)?,
+                b"choices" => {
+                    has_choices = true;
+                    chunk.read_choices(cursor)?;
+                }
                 b"usage" => {
                     raw_usage = Some(cursor.value()?);
                     chunk.usage_member = Some(member(data, key, cursor.at()));
                 }
                 b"service_tier" => chunk.tier = service::tier_text(cursor.value()?),
                 b"error" => chunk.is_error = !matches!(cursor.value()?, b"null" | b"\"\"" | b"{}"),
-                _ => drop(cursor.value()?),
+                name => other.add_value(cursor, name, Kind::of)?,
             }
             Some(())
         })?;
@@ -80,6 +72,8 @@ impl Chunk {
             chunk.usage = Usage::read(raw);
             chunk.usage_only = chunk.choices == 0;
             chunk.service = service::of_usage_text(raw).map(Box::new);
+        } else if !has_choices && !chunk.is_error {
+            chunk.counted = other.piece();
         }
         if service::is_cited_text(data) {
             chunk.service.get_or_insert_default().cited = true;
@@ -92,15 +86,15 @@ impl Chunk {
             return cursor.value().map(drop);
         }
         cursor.array(|cursor| {
-            let (mut index, mut finished, mut bytes) = (0_u32, false, 0);
+            let (mut index, mut finished, mut spoken) = (0_u32, false, Spoken::default());
             if cursor.peek()? != b'{' {
                 return cursor.value().map(drop);
             }
             cursor.object(|cursor, key| {
                 match key.name {
                     b"index" => index = read_index(cursor.value()?),
-                    b"delta" => bytes = spoken_len(cursor, Spoken::InPieces)?.max(bytes),
-                    b"text" => bytes = text_len(cursor, 0)?.max(bytes),
+                    // A server that does not stream after all has the message whole.
+                    b"delta" | b"message" | b"text" => spoken = Spoken::read(cursor)?.max(spoken),
                     b"finish_reason" => finished = !matches!(cursor.value()?, b"null" | b"\"\""),
                     _ => drop(cursor.value()?),
                 }
@@ -109,7 +103,9 @@ impl Chunk {
             let bit = 1_u128 << index.min(127);
             self.choices |= bit;
             self.finished |= if finished { bit } else { 0 };
-            self.counted = self.counted.plus(estimate(bytes));
+            self.says |= !spoken.said.is_empty();
+            self.thinks |= !spoken.thought.is_empty();
+            self.counted = self.counted.plus(spoken.all().piece());
             Some(())
         })
     }
@@ -129,109 +125,64 @@ fn read_index(raw: &[u8]) -> u32 {
     str::from_utf8(raw).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// How a message comes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spoken {
-    /// Bit by bit: a delta.
-    InPieces,
-    /// At once. The names of the tools that it calls count too: in a stream they come with the call's id, before its
-    /// first token.
-    Whole,
+/// What a message or a delta says.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Spoken {
+    /// What is read: text, refusals, calls of tools, and whatever else is no thought.
+    said: Said,
+    /// What was thought, which may be told under several names at once.
+    thought: Said,
 }
 
-/// The bytes of output in a message: what is said, thought, refused and passed to tools.
-pub(super) fn spoken_len(cursor: &mut Cursor<'_>, spoken: Spoken) -> Option<usize> {
-    if cursor.peek()? != b'{' {
-        return cursor.value().map(|_| 0);
-    }
-    let (mut bytes, mut thought) = (0_usize, 0);
-    cursor.object(|cursor, key| {
-        match key.name {
-            b"content" | b"refusal" => bytes = bytes.saturating_add(text_len(cursor, PARTS_DEPTH_MAX)?),
-            // Two names for one text; some servers send both.
-            b"reasoning" | b"reasoning_content" => thought = text_len(cursor, PARTS_DEPTH_MAX)?.max(thought),
-            b"tool_calls" if cursor.peek()? == b'[' => cursor.array(|cursor| {
-                bytes = bytes.saturating_add(tool_len(cursor, spoken)?);
-                Some(())
-            })?,
-            b"function_call" => bytes = bytes.saturating_add(arguments_len(cursor, spoken)?),
-            _ => drop(cursor.value()?),
+impl Spoken {
+    /// Reads the value that comes next.
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let (mut spoken, mut again) = (Self::default(), Said::default());
+        if cursor.peek()? != b'{' {
+            spoken.said.add_value(cursor, b"", Kind::of)?;
+            return Some(spoken);
         }
-        Some(())
-    })?;
-    Some(bytes.saturating_add(thought))
-}
-
-/// The bytes that an element of `tool_calls` passes to its tool.
-fn tool_len(cursor: &mut Cursor<'_>, spoken: Spoken) -> Option<usize> {
-    if cursor.peek()? != b'{' {
-        return cursor.value().map(|_| 0);
-    }
-    let mut bytes = 0;
-    cursor.object(|cursor, key| {
-        match key.name {
-            b"function" | b"custom" => bytes = arguments_len(cursor, spoken)?,
-            _ => drop(cursor.value()?),
+        cursor.object(|cursor, key| {
+            let mut value = Said::default();
+            match key.name {
+                b"annotations" | b"citations" => spoken.said.add_value(cursor, key.name, Kind::of_source)?,
+                b"reasoning" | b"reasoning_content" | b"reasoning_details" | b"reasoning_text" | b"thinking"
+                | b"thinking_blocks" => {
+                    value.add_value(cursor, key.name, Kind::of_thought)?;
+                    spoken.thought = spoken.thought.max(value);
+                }
+                b"tool_calls" if cursor.peek()? == b'[' => cursor.array(|cursor| spoken.add_call(cursor))?,
+                b"function_call" => spoken.said.add_call(cursor, b"arguments", Kind::of)?,
+                // LiteLLM says here again what it said elsewhere, and perhaps more.
+                b"provider_specific_fields" => again.add_value(cursor, key.name, Kind::of)?,
+                name => spoken.said.add_value(cursor, name, Kind::of)?,
+            }
+            Some(())
+        })?;
+        if again.whole() > spoken.all().whole() {
+            spoken.said = again;
         }
-        Some(())
-    })?;
-    Some(bytes)
-}
-
-fn arguments_len(cursor: &mut Cursor<'_>, spoken: Spoken) -> Option<usize> {
-    if cursor.peek()? != b'{' {
-        return cursor.value().map(|_| 0);
+        Some(spoken)
     }
-    let (mut bytes, mut name) = (0, 0);
-    cursor.object(|cursor, key| {
-        match key.name {
-            b"arguments" | b"input" => bytes = text_len(cursor, PARTS_DEPTH_MAX)?,
-            b"name" if spoken == Spoken::Whole => name = text_len(cursor, 0)?,
-            _ => drop(cursor.value()?),
+
+    fn add_call(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if cursor.peek()? != b'{' {
+            return cursor.value().map(drop);
         }
-        Some(())
-    })?;
-    Some(bytes.saturating_add(name))
-}
-
-/// The length of a string, or of the texts in a list of parts, up to `depth` lists deep; 0 for anything else.
-pub(super) fn text_len(cursor: &mut Cursor<'_>, depth: u8) -> Option<usize> {
-    match (cursor.peek()?, depth.checked_sub(1)) {
-        (b'"', _) => cursor.string().map(|text| said_len(text.raw, text.len())),
-        (b'[', Some(depth)) => {
-            let mut bytes = 0_usize;
-            cursor.array(|cursor| {
-                bytes = bytes.saturating_add(part_len(cursor, depth)?);
-                Some(())
-            })?;
-            Some(bytes)
-        }
-        _ => cursor.value().map(|_| 0),
+        cursor.object(|cursor, key| match key.name {
+            b"function" => self.said.add_call(cursor, b"arguments", Kind::of),
+            name => self.said.add_value(cursor, name, Kind::of),
+        })
     }
-}
 
-/// The length of what a part of a list says: text, or thoughts in a list of their own.
-fn part_len(cursor: &mut Cursor<'_>, depth: u8) -> Option<usize> {
-    if cursor.peek()? != b'{' {
-        return text_len(cursor, depth);
+    fn max(self, other: Self) -> Self {
+        if other.all().whole() > self.all().whole() { other } else { self }
     }
-    let mut bytes = 0_usize;
-    cursor.object(|cursor, key| {
-        match key.name {
-            b"text" | b"thinking" | b"refusal" => bytes = bytes.saturating_add(text_len(cursor, depth)?),
-            _ => drop(cursor.value()?),
-        }
-        Some(())
-    })?;
-    Some(bytes)
-}
 
-/// The `length` of a text, or what stands before an image that was written into it: that is not made of tokens.
-fn said_len(raw: &[u8], length: usize) -> usize {
-    if length < IMAGE_BYTES_MIN {
-        return length;
+    /// All of it.
+    pub(super) const fn all(self) -> Said {
+        self.said.plus(self.thought)
     }
-    memmem::find(raw, b";base64,").unwrap_or(length)
 }
 
 #[cfg(test)]
@@ -247,7 +198,7 @@ mod tests {
     #[test]
     fn an_image_in_the_text_is_not_made_of_tokens() {
         let image = format!("![it](data:image/png;base64,{})", "A".repeat(9_000));
-        assert_eq!(counted(&format!(r#"{{"content":"{image}"}}"#)), 5);
+        assert_eq!(counted(&format!(r#"{{"content":"{image}"}}"#)), 5 + 9);
     }
 
     #[test]
@@ -264,17 +215,83 @@ mod tests {
             (r#"{"refusal":"No."}"#, 1),
             (r#"{"reasoning_content":"Hm","reasoning":"Hm"}"#, 1),
             (r#"{"reasoning":"0123456789","content":"0123456789"}"#, 5),
-            (r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":""}}]}"#, 0),
+            (r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":""}}]}"#, 1),
             (r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"a"}}]}"#, 1),
             (r#"{"tool_calls":[{"custom":{"input":"x"}},{"function":null},7]}"#, 1),
             (r#"{"function_call":{"arguments":"{}"}}"#, 1),
             (r#"{"content":[{"type":"text","text":"Hi"}]}"#, 1),
             (r#"{"content":[{"type":"text","text":"0123456789"},"0123456789"]}"#, 5),
             (r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"Hm"}],"closed":true}]}"#, 1),
-            (r#"{"content":[[[[["deeper than anyone writes"]]]]]}"#, 0),
+            (r#"{"content":[[[[["deeper than anyone writes"]]]]]}"#, 7),
             (r#"{"content":[]}"#, 0),
         ] {
             assert_eq!(counted(delta), tokens, "{delta}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_delta_says_counts_and_what_only_names_it_does_not() {
+        let sound = "QUJD".repeat(1_000);
+        for (delta, tokens) in [
+            (r#"{"audio":{"id":"a","data":"QUJDREVGR0g=","expires_at":1}}"#.to_owned(), 1),
+            (format!(r#"{{"audio":{{"data":"{sound}"}}}}"#), 4),
+            (r#"{"audio":{"id":"a","transcript":"01234567890123456789"}}"#.to_owned(), 5),
+            (r#"{"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}"#.to_owned(), 2),
+            (format!(r#"{{"images":[{{"image_url":{{"url":"data:image/png;base64,{sound}"}}}}]}}"#), 1 + 4),
+            (r#"{"annotations":[{"type":"url_citation","url_citation":{"url":"http://x"}}]}"#.to_owned(), 1),
+            (format!(r#"{{"annotations":[{{"url_citation":{{"content":"{}"}}}}]}}"#, "word ".repeat(64)), 20),
+            (r#"{"thinking":"Hm"}"#.to_owned(), 1),
+            (r#"{"reasoning_text":"Hm","reasoning_opaque":"c2VhbGVk"}"#.to_owned(), 2),
+            (r#"{"reasoning_details":[{"type":"reasoning.encrypted","format":"x","data":"QUJD"}]}"#.to_owned(), 1),
+            (
+                r#"{"reasoning":"Hm","reasoning_details":[{"type":"reasoning.text","text":"Hm","index":0}]}"#
+                    .to_owned(),
+                1,
+            ),
+            (r#"{"content":"Hi","provider_specific_fields":{"said":"Hi"}}"#.to_owned(), 1),
+            (r#"{"provider_specific_fields":{"said":"Hi"}}"#.to_owned(), 1),
+            (
+                r#"{"tool_calls":[{"id":"call_0123456789","type":"custom","custom":{"name":"a","input":"b"}}]}"#
+                    .to_owned(),
+                1,
+            ),
+            (r#"{"server_tool":{"code":"print(1)","result":["1"]}}"#.to_owned(), 1),
+            (r#"{"never_heard_of":{"a":[{"b":"01234567"},"0123456789"]}}"#.to_owned(), 5),
+            (
+                r#"{"role":"assistant","id":"0123456789abcdefg","obfuscation":"abcdefg","token_ids":[1,2,3]}"#
+                    .to_owned(),
+                0,
+            ),
+        ] {
+            assert_eq!(counted(&delta), tokens, "{delta}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_is_no_chunk_counts_by_what_it_says() {
+        for (event, tokens) in [
+            (r#"{"id":"x","object":"tool.result","output":"01234567890123456789"}"#, 5),
+            (r#"{"id":"x","choices":[],"prompt_filter_results":[{"content_filter_results":{"hate":"safe"}}]}"#, 0),
+            (r#"{"id":"x","model":"m","usage":{"prompt_tokens":1},"note":"n"}"#, 0),
+            (r#"{"error":{"message":"a long story"}}"#, 0),
+            (r#"{"id":"x","object":"y","model":"m","created":7}"#, 0),
+        ] {
+            assert_eq!(Chunk::read(event.as_bytes()).unwrap().counted.get(), tokens, "{event}");
+        }
+    }
+
+    #[test]
+    fn what_is_thought_is_told_from_what_is_said() {
+        for (delta, says, thinks) in [
+            (r#"{"role":"assistant","content":""}"#, false, false),
+            (r#"{"content":"Hi"}"#, true, false),
+            (r#"{"reasoning_content":"Hm","content":null}"#, false, true),
+            (r#"{"reasoning_details":[{"data":"QUJD"}]}"#, false, true),
+            (r#"{"tool_calls":[{"function":{"name":"f"}}]}"#, true, false),
+        ] {
+            let data = format!(r#"{{"choices":[{{"delta":{delta}}}]}}"#);
+            let chunk = Chunk::read(data.as_bytes()).unwrap();
+            assert_eq!((chunk.says, chunk.thinks), (says, thinks), "{delta}");
         }
     }
 

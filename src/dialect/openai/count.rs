@@ -1,12 +1,12 @@
-//! Counts the output of a whole answer that tells no usage.
+//! Counts what an answer says, for a bill without a usage.
 
-use super::chunk::{Spoken, spoken_len, text_len};
+use super::chunk::Spoken;
+use crate::dialect::estimate::Said;
 use crate::dialect::skim::Cursor;
-use crate::units::Tokens;
 
-/// An estimate of the output of a whole answer: of what its messages or texts say, a token for four bytes.
-pub fn count_answer(body: &[u8]) -> Tokens {
-    let mut bytes: usize = 0;
+/// What the messages, deltas or texts of an answer say, or of a chunk of one.
+pub(in crate::dialect) fn said(body: &[u8]) -> Said {
+    let mut said = Said::default();
     // What cannot be read adds nothing.
     let _ = Cursor::new(body).object(|cursor, key| {
         if key.name != b"choices" || cursor.peek()? != b'[' {
@@ -18,15 +18,14 @@ pub fn count_answer(body: &[u8]) -> Tokens {
             }
             cursor.object(|cursor, key| {
                 match key.name {
-                    b"message" => bytes = bytes.saturating_add(spoken_len(cursor, Spoken::Whole)?),
-                    b"text" => bytes = bytes.saturating_add(text_len(cursor, 0)?),
+                    b"message" | b"delta" | b"text" => said = said.plus(Spoken::read(cursor)?.all()),
                     _ => drop(cursor.value()?),
                 }
                 Some(())
             })
         })
     });
-    Tokens::new(u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX))
+    said
 }
 
 #[cfg(test)]
@@ -47,9 +46,9 @@ mod tests {
             ("null", 0),
         ] {
             let body = format!(r#"{{"id":"x","choices":{choices},"usage":{{"completion_tokens":1}}}}"#);
-            assert_eq!(count_answer(body.as_bytes()).get(), tokens, "{choices}");
+            assert_eq!(said(body.as_bytes()).whole().get(), tokens, "{choices}");
         }
-        assert_eq!(count_answer(br#"{"choices":[{"message":{"content":"0123"#), Tokens::ZERO);
-        assert_eq!(count_answer(b""), Tokens::ZERO);
+        assert!(said(br#"{"choices":[{"message":{"content":"0123"#).is_empty());
+        assert!(said(b"").is_empty());
     }
 }

@@ -19,15 +19,17 @@ pub(in crate::shell) struct Passing {
     pub(in crate::shell) bytes: u64,
     /// What of it is to be remembered.
     made: Option<Made>,
+    /// The provider works for it: it has a bill.
+    works: bool,
     /// Nothing more of it passes.
     over: bool,
 }
 
 impl Passage {
-    /// One for an answer of this content type, in which nothing may be that `watch` finds.
-    pub(in crate::shell) fn new(content_type: &str, watch: Watch, made: Option<Made>) -> Self {
+    /// One for an answer of this content type, in which nothing may be that `watch` finds. `works`: the provider works for it.
+    pub(in crate::shell) fn new(content_type: &str, works: bool, watch: Watch, made: Option<Made>) -> Self {
         let guard = Guard::new(watch);
-        let passing = Passing { guard, meter: Meter::new(content_type), bytes: 0, made, over: false };
+        let passing = Passing { guard, meter: Meter::new(content_type), works, bytes: 0, made, over: false };
         Self(Rc::new(RefCell::new(passing)))
     }
 
@@ -69,6 +71,12 @@ impl Passage {
     /// How many bytes are held of it: few.
     pub fn held(&self) -> u32 {
         0
+    }
+
+    /// Whether it is read on where its client leaves: its usage is still to come.
+    pub fn drains(&self) -> bool {
+        let passing = self.0.borrow();
+        !passing.over && passing.works && passing.meter.understands()
     }
 
     /// Whether nothing that still comes matters.

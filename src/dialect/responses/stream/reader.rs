@@ -6,10 +6,10 @@
 use crate::chat::{Answer, Choice, Event, Fault, Thought};
 use crate::dialect::openai::usage::members;
 use crate::dialect::responses::answer::{read_finish, read_head, read_item};
+use crate::dialect::responses::count::type_of;
 use crate::dialect::responses::output::read_citation;
 use crate::dialect::responses::{fault, item, usage};
 use crate::dialect::service;
-use crate::dialect::skim::Cursor;
 use crate::service::Service;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -373,20 +373,6 @@ impl Text {
         (self.is_last, self.part) = (true, part);
         self.length = self.length.saturating_add(u64::try_from(more.chars().count()).unwrap_or(u64::MAX));
     }
-}
-
-/// What the frame or the item says it is.
-fn type_of(data: &[u8]) -> Option<&[u8]> {
-    let mut kind = None;
-    // It mostly comes first: what is behind it is not looked at.
-    let _ = Cursor::new(data).object(|cursor, key| {
-        if key.name == b"type" {
-            kind = cursor.string().map(|text| text.raw);
-            return None;
-        }
-        cursor.value().map(drop)
-    });
-    kind
 }
 
 /// What `raw` says; nothing where it is not JSON.

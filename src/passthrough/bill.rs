@@ -1,0 +1,115 @@
+//! What a native call is billed that was answered.
+
+use super::{Meter, hold};
+use crate::price::{Bill, Price};
+use crate::rows::Truth;
+use crate::settle::bill_of;
+use crate::units::NanoUsd;
+
+/// The tokens of a call whose path has this `price`, what they cost, and what that rests on.
+///
+/// | the answer                              | is billed                                     | truth      |
+/// |-----------------------------------------|-----------------------------------------------|------------|
+/// | tells a usage                           | that                                          | `reported` |
+/// | tells none                              | what was counted                              | `counted`  |
+/// | tells none, and more than that was held | what was held                                 | `ceiling`  |
+/// | only shows what there is (not `works`)  | what each such call costs, if its path has it | `reported` |
+///
+/// A path that costs nothing, or has no price, costs nothing here either.
+pub fn bill(price: &Price, works: bool, meter: &Meter) -> (Bill, NanoUsd, Truth) {
+    if !works {
+        return (Bill::default(), price.cost(Bill::default()), Truth::Reported);
+    }
+    if let Some(usage) = meter.usage() {
+        let bill = bill_of(usage);
+        return (bill, price.cost(bill), Truth::Reported);
+    }
+    let bill = bill_of(meter.reckoned());
+    let (cost, held) = (price.cost(bill), hold(price));
+    if *price == Price::default() || cost >= held { (bill, cost, Truth::Counted) } else { (bill, held, Truth::Ceiling) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Rate, Tokens};
+
+    const CENT: u64 = 10_000_000;
+
+    /// Of a dollar for a million tokens of input, ten for output.
+    fn priced(request: u64) -> Price {
+        let rate = |dollars: u64| Rate::new(dollars * 1_000_000_000);
+        Price { request: NanoUsd::new(request), ..Price::flat(rate(1), rate(10)) }
+    }
+
+    #[test]
+    fn an_answer_that_tells_no_usage_is_billed_what_was_held_or_what_was_counted() {
+        let long = format!(r#"{{"text":"{}"}}"#, "word".repeat(20_000));
+        let told = r#"{"usage":{"input_tokens":1000,"output_tokens":1}}"#;
+        let per_call = Price { request: NanoUsd::new(4 * CENT), ..Price::default() };
+        let (reported, counted, ceiling) = (Truth::Reported, Truth::Counted, Truth::Ceiling);
+        for (what, price, method, content_type, answer, cost, truth) in [
+            ("a usage", priced(0), "POST", "application/json", told, CENT / 10 + 10_000, reported),
+            (
+                "a usage, and each call costs",
+                priced(CENT),
+                "POST",
+                "application/json",
+                told,
+                CENT + CENT / 10 + 10_000,
+                reported,
+            ),
+            ("sound", priced(0), "POST", "audio/wav", "RIFF", 10 * CENT, ceiling),
+            ("text", priced(0), "POST", "text/plain", "hello", 10 * CENT, ceiling),
+            ("nothing", priced(0), "PUT", "", "", 10 * CENT, ceiling),
+            ("JSON without a usage", priced(0), "POST", "application/json", r#"{"text":"hi"}"#, 10 * CENT, ceiling),
+            (
+                "a usage of seconds",
+                priced(0),
+                "POST",
+                "application/json",
+                r#"{"usage":{"seconds":9}}"#,
+                10 * CENT,
+                ceiling,
+            ),
+            (
+                "a stream without one",
+                priced(0),
+                "POST",
+                "text/event-stream",
+                "data: {\"a\":\"hi\"}\n\n",
+                10 * CENT,
+                ceiling,
+            ),
+            ("more than was held", priced(0), "POST", "application/json", &long, 20 * CENT, counted),
+            ("each call costs", per_call.clone(), "POST", "audio/wav", "RIFF", 4 * CENT, counted),
+            ("it is free", Price::default(), "POST", "audio/wav", "RIFF", 0, counted),
+            ("it only shows", priced(0), "GET", "application/json", r#"{"data":[]}"#, 0, reported),
+            ("it only shows a usage", priced(0), "GET", "application/json", told, 0, reported),
+            ("it only shows, and each call costs", per_call, "HEAD", "audio/wav", "", 4 * CENT, reported),
+        ] {
+            let mut meter = Meter::new(content_type);
+            meter.push(answer.as_bytes());
+            meter.finish();
+            let (_, billed, rests_on) = bill(&price, !matches!(method, "GET" | "HEAD"), &meter);
+            assert_eq!((billed.get(), rests_on), (cost, truth), "{what}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_is_billed_by_what_it_told_only_if_that_was_its_last_word() {
+        let begun = "data: {\"message\":{\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}\n\n";
+        let (text, told) = ("data: {\"text\":\"abcd\"}\n\n", "data: {\"usage\":{\"output_tokens\":9}}\n\n");
+        for (stream, output, truth) in [
+            ([begun, "", ""], 1, Truth::Ceiling),
+            ([begun, text, ""], 2, Truth::Ceiling),
+            ([begun, text, told], 9, Truth::Reported),
+        ] {
+            let mut meter = Meter::new("text/event-stream");
+            meter.push(stream.concat().as_bytes());
+            let (billed, cost, rests_on) = bill(&priced(0), true, &meter);
+            assert_eq!((billed, rests_on), (Bill::of(Tokens::new(7), Tokens::new(output)), truth), "{stream:?}");
+            assert!(cost >= priced(0).cost(billed));
+        }
+    }
+}
