@@ -167,6 +167,11 @@ impl<'a, 'p> Members<'a, 'p> {
     }
 }
 
+/// An object of these members, which are moved into it, where `json!` would copy them.
+pub(in crate::dialect) fn moved<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

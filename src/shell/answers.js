@@ -1,6 +1,6 @@
 // The object's half of named calls: the answers that still come, in memory, and those that are kept, in its storage.
 // What becomes of them is Rust's decision (idempotency/names.rs); the numbers below are known to replay.js.
-import { KEPT_MAX, Share } from "./memory.js";
+import { KEPT_MAX, Share, release } from "./memory.js";
 
 export const MORE = 0, END = 1, WAIT = 2, NOT_KEPT = 3, GONE = 4;
 const PART_BYTES = 512 * 1_024;
@@ -50,7 +50,7 @@ export class Answers {
     if (last === "failed" && take) coming.ended = now;
     if (last === "kept" && (take || full)) {
       this.#coming.delete(call);
-      if (store !== null) this.#store(store, coming.bytes(0, coming.size));
+      if (store !== null) this.#store(store, coming);
       coming.clear();
     }
     if (last && (take || full)) this.#write();
@@ -80,13 +80,18 @@ export class Answers {
     return coming;
   }
 
-  #store(at, bytes) {
+  #store(at, coming) {
     const { sql } = this.#storage;
-    const write = (part) => sql.exec(PART_WRITE, at, part, bytes.slice(part * PART_BYTES, (part + 1) * PART_BYTES)).rowsWritten;
+    const write = (part) => {
+      const bytes = coming.bytes(part * PART_BYTES, Math.min((part + 1) * PART_BYTES, coming.size));
+      const { rowsWritten } = sql.exec(PART_WRITE, at, part, bytes);
+      release(bytes);
+      return rowsWritten;
+    };
     try {
       const rows = this.#storage.transactionSync(() => {
         let written = write(0);
-        for (let part = 1; part * PART_BYTES < bytes.byteLength; part++) written += write(part);
+        for (let part = 1; part * PART_BYTES < coming.size; part++) written += write(part);
         return written;
       });
       this.#decide((host) => host.wrote(rows));
@@ -102,8 +107,10 @@ export class Answers {
     const [row] = this.#storage.sql.exec(PART_READ, at, part).raw();
     const whole = row === undefined ? new Uint8Array() : new Uint8Array(row[0]);
     const rest = whole.subarray(start - part * PART_BYTES);
+    const isEnd = whole.byteLength < PART_BYTES && rest.byteLength <= most;
     const bytes = rest.slice(0, most);
-    return { state: whole.byteLength < PART_BYTES && bytes.byteLength === rest.byteLength ? END : MORE, head, bytes };
+    release(whole);
+    return { state: isEnd ? END : MORE, head, bytes };
   }
 
   #forget() {
@@ -145,6 +152,7 @@ class Coming {
   }
 
   clear() {
+    this.#parts.forEach(release);
     this.#parts = [];
     this.size = 0;
     this.#held.give();

@@ -199,6 +199,7 @@ export const WHOLE = 0, CUT = 1, LEFT = 2;
 const NOTHING = new Uint8Array();
 // After so many bytes of a stream it is asked how many of them are held.
 const COUNTED_BYTES = 64 * 1_024;
+const FREED_BYTES = 16 * 1_024;
 
 const encoder = new TextEncoder();
 
@@ -260,8 +261,11 @@ export function relayStream(reader, relay, status, headers, idleMs, drainMs, opt
   // and then.
   let uncounted = 0;
   const pushed = (chunk) => {
-    const bytes = relay.push(chunk) ?? chunk;
     uncounted += chunk.byteLength;
+    const given = relay.push(chunk);
+    const bytes = given ?? chunk;
+    // What does not go out is freed now, where it is much.
+    if (given !== undefined && chunk.byteLength >= FREED_BYTES) chunk.buffer.transfer(0);
     if (uncounted < COUNTED_BYTES) return bytes;
     uncounted = 0;
     return relay.over() || mayHold(relay.held()) ? bytes : relay.overflow();

@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The most that is held of an answer that can be passed on as it comes, of one that must be whole to be understood, and of an
 /// error, in bytes.
-const PASSED_BYTES_MAX: u32 = 1_024 * 1_024;
+const PASSED_BYTES_MAX: u32 = 256 * 1_024;
 const WHOLE_BYTES_MAX: u32 = 8 * 1_024 * 1_024;
 const ERROR_BYTES_MAX: u32 = 64 * 1_024;
 

@@ -6,7 +6,7 @@ const MIB = 1_024 * 1_024;
 export const HELD_MAX = 64 * MIB;
 // How full all may be for whoever can do without: what is left then is there for calls of an ordinary size.
 export const LONG_MAX = 40 * MIB;
-export const KEPT_MAX = 32 * MIB;
+export const KEPT_MAX = 24 * MIB;
 // A share of which nothing is heard for so long has lost the request that was to give it back.
 const LOST_MS = 15 * 60_000;
 // Waiting for room: how often it is looked for, and by how many at most.
@@ -100,6 +100,22 @@ export class Share {
     this.give();
     return true;
   }
+}
+
+// Frees the memory of bytes that nobody looks at any more, now and not when garbage is collected. They are gone then.
+export function release(bytes) {
+  if (bytes.byteLength > 0) bytes.buffer.transfer(0);
+}
+
+// The bytes of all `parts`.
+export function joined(parts, size) {
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
 }
 
 // Gives back the shares that are lost.

@@ -2,7 +2,7 @@
 // while it comes, a follower reads it there. What follows whom is Rust's decision (idempotency.rs).
 import { END, MORE, NOT_KEPT, WAIT } from "./answers.js";
 import { answer, callObject } from "./glue.js";
-import { KEPT_MAX, Share } from "./memory.js";
+import { KEPT_MAX, Share, joined, release } from "./memory.js";
 
 // So many bytes are published at once; fewer wait for others, and less long if somebody follows.
 const BATCH_BYTES = 16 * 1_024;
@@ -117,8 +117,9 @@ export class Publication {
 
   async #say() {
     const said = { ...this.#leader, from: this.#have, head: this.#head, last: this.#last, lost: this.#lost };
-    const bytes = this.#lost ? new Uint8Array() : new Uint8Array(await new Blob(this.#unsaid()).arrayBuffer());
-    const { stop, have, full, followed } = await callObject(this.#namespace, this.#tenant, "publish", JSON.stringify(said), bytes);
+    const bytes = this.#lost ? new Uint8Array() : joined(this.#unsaid(), this.#size - this.#have);
+    const told = callObject(this.#namespace, this.#tenant, "publish", JSON.stringify(said), bytes);
+    const { stop, have, full, followed } = await told.finally(() => release(bytes));
     this.#stopped = stop;
     if (stop) return;
     this.#pace = followed ? FOLLOWED_MS : ALONE_MS;

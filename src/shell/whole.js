@@ -1,7 +1,7 @@
 // A whole answer on its way through: read part by part, as far as it may be held, and sent as fast as its client takes it. How
 // much may be held of it, and what comes of more, is Rust's decision (answered.rs); the numbers below are known there.
 import { CUT as CUT_OFF, LEFT, WHOLE, answer, watchdog } from "./glue.js";
-import { HELD_MAX, Share } from "./memory.js";
+import { HELD_MAX, Share, joined, release } from "./memory.js";
 
 const PART_BYTES = 64 * 1_024;
 const PASS = 0, CUT = 1;
@@ -32,7 +32,7 @@ async function collect(visit, reader, share) {
     const { value, done } = await reader.readAtLeast(PART_BYTES, new Uint8Array(PART_BYTES));
     if (value?.byteLength > 0) parts.push(value);
     size += value?.byteLength ?? 0;
-    if (done) return joined(parts, size);
+    if (done) return together(parts, size);
     if (size < PART_BYTES) continue;
     max = Math.max(max, visit.answer_max());
     // What is put together is there twice for a moment.
@@ -40,7 +40,7 @@ async function collect(visit, reader, share) {
     const what = visit.beyond(size > max);
     if (what === PASS) return { reader, parts, share: moved(share, size) };
     reader.cancel().catch(() => {});
-    return what === CUT ? joined(parts, size) : null;
+    return what === CUT ? together(parts, size) : null;
   }
 }
 
@@ -50,21 +50,17 @@ function moved(share, size) {
   return counted(size);
 }
 
+function together(parts, size) {
+  if (parts.length === 1) return parts[0];
+  const whole = joined(parts, size);
+  parts.forEach(release);
+  return whole;
+}
+
 function counted(bytes) {
   const share = new Share();
   share.take(bytes, Infinity);
   return share;
-}
-
-function joined(parts, size) {
-  if (parts.length === 1) return parts[0];
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
 }
 
 // Passes such an answer on through `passage` (push, finish) by one buffer, which is used again once the client has taken what is in
@@ -86,8 +82,10 @@ export function passOn({ reader, parts, share }, passage, status, headers, { idl
     });
   };
   const pump = async () => {
-    for (const part of parts) await give(passage.push(part) ?? part);
-    parts.length = 0;
+    for (const part of parts) {
+      await give(passage.push(part) ?? part);
+      release(part);
+    }
     share.give();
     for (let buffer = new ArrayBuffer(PART_BYTES); ; ) {
       watch.listen(true);

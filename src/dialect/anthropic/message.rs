@@ -3,8 +3,8 @@
 use super::block;
 use crate::chat::{Message, Part, Request, Role, Text, Used};
 use crate::dialect::BadRequest;
-use crate::dialect::members::{Members, Path};
-use serde_json::{Value, json};
+use crate::dialect::members::{Members, Path, moved};
+use serde_json::Value;
 
 /// Reads `system`: each of its texts is a message of the system.
 pub(super) fn read_system(
@@ -82,12 +82,12 @@ pub(super) fn write(request: &Request) -> Vec<Value> {
                 results.append(&mut content);
                 content = results;
             }
-            Some(results) => messages.push(json!({"role": "user", "content": results})),
+            Some(results) => messages.push(moved([("role", "user".into()), ("content", results.into())])),
             None => {}
         }
-        messages.push(json!({"role": role, "content": shortest(content)}));
+        messages.push(moved([("role", role.into()), ("content", shortest(content))]));
     }
-    messages.extend(results.map(|results| json!({"role": "user", "content": results})));
+    messages.extend(results.map(|results| moved([("role", "user".into()), ("content", results.into())])));
     messages
 }
 
@@ -96,10 +96,10 @@ fn is_text(part: &Part) -> bool {
 }
 
 /// `content`, or what it says where that is a text alone.
-fn shortest(content: Vec<Value>) -> Value {
-    let alone = match content.as_slice() {
-        [block] if block.as_object().is_some_and(|members| members.len() == 2) => block.get("text"),
+fn shortest(mut content: Vec<Value>) -> Value {
+    let alone = match content.as_mut_slice() {
+        [block] if block.as_object().is_some_and(|members| members.len() == 2) => block.get_mut("text"),
         _ => None,
     };
-    alone.cloned().unwrap_or_else(|| content.into())
+    alone.map(Value::take).unwrap_or_else(|| content.into())
 }

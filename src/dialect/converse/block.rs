@@ -1,6 +1,7 @@
 //! The blocks that a message's content is made of, whichever way they go.
 
 use crate::chat::{Cache, Media, Part, Thought, ToolCall, ToolResult};
+use crate::dialect::members::moved;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -172,9 +173,9 @@ fn write_result(result: &ToolResult, names: &mut Names) -> Value {
     result.parts.iter().for_each(|part| write(part, names, &mut content));
     // What is to be kept is marked beside a result, not within.
     content.retain(|block| read_cache(block).is_none());
-    let mut block = json!({"toolUseId": result.call, "content": content});
+    let mut block = moved([("toolUseId", result.call.as_str().into()), ("content", content.into())]);
     if let (true, Some(members)) = (result.failed, block.as_object_mut()) {
         members.insert("status".to_owned(), "error".into());
     }
-    json!({"toolResult": block})
+    moved([("toolResult", block)])
 }

@@ -5,7 +5,8 @@ use super::extra;
 use super::field::Field;
 use crate::chat::{Cache, Feature, Media, Message, Part, Request, Role, Text, ToolResult, Used};
 use crate::dialect::BadRequest;
-use serde_json::{Map, Value};
+use crate::dialect::members::moved;
+use serde_json::Value;
 
 /// Writes the lists `system` and `messages`.
 ///
@@ -34,9 +35,7 @@ pub(super) fn write(request: &Request) -> (Vec<Value>, Vec<Value>) {
             _ => said.push((role, content)),
         }
     }
-    let message = |(role, content): (&str, Vec<Value>)| {
-        Value::from(Map::from_iter([("role".to_owned(), role.into()), ("content".to_owned(), content.into())]))
-    };
+    let message = |(role, content): (&str, Vec<Value>)| moved([("role", role.into()), ("content", content.into())]);
     (system, said.into_iter().map(message).collect())
 }
 

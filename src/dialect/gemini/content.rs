@@ -3,7 +3,7 @@
 use super::{media, result, said};
 use crate::chat::{Feature, Message, Part, Request, Role, ToolCall, ToolResult, Used};
 use crate::dialect::BadRequest;
-use crate::dialect::members::{Members, Path};
+use crate::dialect::members::{Members, Path, moved};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -128,7 +128,7 @@ pub(super) fn write(request: &Request, body: &mut Map<String, Value>) {
             }
             Role::User | Role::System => ("user", message.parts.iter().filter_map(write_asked).collect()),
         };
-        (!parts.is_empty()).then(|| json!({"role": role, "parts": parts}))
+        (!parts.is_empty()).then(|| moved([("role", role.into()), ("parts", parts.into())]))
     });
     body.insert("contents".to_owned(), contents.collect::<Vec<_>>().into());
 }
@@ -153,7 +153,7 @@ fn write_result(part: &Part, names: &BTreeMap<&str, &str>, ids: bool) -> Option<
     if !beside.is_empty() {
         members.insert("parts".to_owned(), beside.into());
     }
-    Some(json!({"functionResponse": members}))
+    Some(moved([("functionResponse", members.into())]))
 }
 
 /// The name of the tool that each call is of.

@@ -3,6 +3,7 @@
 use super::output::{call_item, thought_item};
 use super::part::write_content;
 use crate::chat::{Message, Part, Request, Role, Text, ToolResult};
+use crate::dialect::members::moved;
 use serde_json::{Value, json};
 
 /// What `request` says, as `instructions` and `input`.
@@ -30,7 +31,7 @@ pub(super) fn input(request: &Request) -> (Option<&str>, Vec<Value>) {
 }
 
 fn message(role: &str, content: Value) -> Value {
-    json!({"type": "message", "role": role, "content": content})
+    moved([("type", "message".into()), ("role", role.into()), ("content", content)])
 }
 
 /// Writes a message of the assistant: its texts and refusals in messages, all else in items of its own.
@@ -69,5 +70,5 @@ fn write_result(part: &Part, request: &Request) -> Option<Value> {
         _ => None,
     });
     let kind = if is_free == Some(true) { "custom_tool_call_output" } else { "function_call_output" };
-    Some(json!({"type": kind, "call_id": call, "output": write_content(parts)}))
+    Some(moved([("type", kind.into()), ("call_id", call.as_str().into()), ("output", write_content(parts))]))
 }
