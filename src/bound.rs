@@ -50,7 +50,6 @@ pub struct Shape {
     pub uses_max: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 const fn is_zero(count: &u64) -> bool {
     *count == 0
 }

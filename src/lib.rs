@@ -14,8 +14,8 @@
 //!    ([`tenant`], [`limits`], [`bound`], [`fit`], [`price`], [`service`]), of a rate what such calls mostly use ([`habit`]). The
 //!    answer leaves when its ledger row is durable ([`rows`], [`store`]).
 //! 4. The front calls the targets in their order ([`route`], [`health`]) with the request spliced for
-//!    each, or translated where the target speaks another dialect ([`translate`], [`chat`]), until one answers
-//!    ([`answer`]). Every answer tells how the limits of its call stand ([`gauge`]).
+//!    each, or translated where the target speaks another dialect ([`translate`], [`chat`]), until the answer of one has
+//!    begun ([`answer`], [`relay`]). Every answer tells how the limits of its call stand ([`gauge`]).
 //! 5. A stream passes frame by frame and is metered on the way ([`sse`], [`relay`]), or is read as events and written
 //!    anew. The object hears of it every few seconds, renews its lease, and has it stopped where a budget was cut ([`tenant`]).
 //! 6. The call is settled: its hold becomes its bill ([`settle`]), once, whatever is repeated ([`ledger`]). What was sent and

@@ -134,8 +134,7 @@ fn is_host(name: &str) -> bool {
 /// The port that is written, `None` for the scheme's own; `None` of that: it is no port.
 fn port_of(scheme: &str, port: Option<&str>) -> Option<Option<u16>> {
     let Some(port) = port else { return Some(None) };
-    let number: u16 =
-        port.parse().ok().filter(|number| *number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let number = port.parse().ok().filter(|number: &u16| *number > 0 && number.to_string() == port)?;
     let usual = matches!((scheme, number), ("https", 443) | ("http", 80));
     Some((!usual).then_some(number))
 }

@@ -34,9 +34,16 @@ pub const PATH_BYTES_MAX: usize = 1_024;
 /// The most bytes of a query.
 pub const QUERY_BYTES_MAX: usize = 4_096;
 
-/// Native calls by their names at OpenAI, after `/v1`: whole, or with more behind a `/`.
-const ALIASES: [(&str, bool); 6] =
-    [("images", true), ("audio", true), ("moderations", false), ("rerank", false), ("batches", true), ("files", true)];
+/// Native calls by their names at OpenAI, after `/v1`: whole, or with more behind a `/`. A response is one where it is looked at.
+const ALIASES: [(&str, bool); 7] = [
+    ("images", true),
+    ("audio", true),
+    ("moderations", false),
+    ("rerank", false),
+    ("batches", true),
+    ("files", true),
+    ("responses", true),
+];
 
 /// What such a call is called where models are: in a policy's `models`, in limits and in usage.
 pub fn model_name(provider: &str) -> String {
@@ -52,7 +59,8 @@ pub fn target_name(provider: &str) -> String {
 pub fn alias(api: &str) -> Option<&str> {
     let path = api.strip_prefix('/')?;
     let (first, more) = path.split_once('/').map_or((path, false), |(first, _)| (first, true));
-    ALIASES.iter().any(|&(name, open)| name == first && (open || !more)).then_some(path)
+    let is_call = path == "responses";
+    ALIASES.iter().any(|&(name, open)| name == first && (open || !more) && !is_call).then_some(path)
 }
 
 /// Whether `path` can be put behind a provider's address and still mean what it says.

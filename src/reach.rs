@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 mod made;
 mod table;
 
-pub use made::Made;
+pub use made::{Made, goes_on, has_ended};
 pub use table::{Field, why};
 pub(crate) use table::{IsId, is_asked, of_field, of_member};
 
@@ -110,6 +110,13 @@ pub fn is_one(body: &[u8]) -> Option<bool> {
     };
     let is_marked = cut.starts_with("\u{feff}".as_bytes()) || cut.contains(&0);
     (!is_marked).then(|| Cursor::new(cut).value().is_some())
+}
+
+impl Barrier {
+    /// Whether it may be gone in a moment: the end of the call that made the thing may still be on its way.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Named(named) if named.what == What::Kept && !named.id.is_empty())
+    }
 }
 
 impl Reach {

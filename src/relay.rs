@@ -254,7 +254,7 @@ impl Relay {
             if self.voice.is_readable(frame) {
                 remember(&mut self.made, frame);
                 self.voice.read(frame, &mut self.state).apply(frame, &mut bytes);
-            } else {
+            } else if !matches!(frame.bytes().trim_ascii(), [] | [b':', ..]) {
                 // An error, perhaps, that is no event.
                 self.state.fail(None, frame.bytes());
             }

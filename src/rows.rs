@@ -311,6 +311,8 @@ pub enum Change {
         provider: String,
         /// When that was heard of.
         at: Millis,
+        /// The work that goes on behind the answer that told of it.
+        work: Option<Work>,
     },
     /// Of what is kept, no more is remembered than there is room for: the oldest goes.
     KeptSwept,
@@ -318,6 +320,17 @@ pub enum Change {
     Habit(String, Habit),
     /// A bill went beyond its hold, and so beyond a limit: to be added to a debt.
     Debt(DebtKey, Amount),
+}
+
+/// A call whose provider works on behind its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// The call's place.
+    pub at: CallKey,
+    /// Its name.
+    pub call: String,
+    /// The `provider/model` that works.
+    pub target: String,
 }
 
 /// Which window repays a debt, of which limit.

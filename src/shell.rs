@@ -8,6 +8,7 @@
 
 mod gateway;
 mod visit;
+mod watching;
 mod call;
 mod body;
 mod outgoing;

@@ -17,7 +17,7 @@ mod kept;
 mod named;
 mod past;
 
-pub use kept::KEPT_READ;
+pub use kept::{KEPT_READ, WORK_READ};
 pub use named::{ANSWERS_READ, NAME_READ, NamedRead, OLDEST_NAME_READ};
 pub use past::{CALLS_PAST_PAGE, CALLS_PAST_READ, PastRead, USAGE_OF_KEY_READ};
 
@@ -110,7 +110,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
             Change::Usage(key, sums) => usage.push(usage_row(key, sums)),
             Change::Health(row) => health.push((row.target.as_str(), row.rests_until, row.rests)),
             Change::Name(change) => names.push(change),
-            Change::Kept { id, provider, at } => kept.push((id.as_str(), provider.as_str(), at)),
+            Change::Kept { id, provider, at, work } => kept.push((id.as_str(), provider.as_str(), at, work.as_ref())),
             Change::KeptSwept => is_swept = true,
             Change::Flushed(place) => facts.push((FLUSHED, place.get().to_string())),
         }

@@ -287,7 +287,7 @@ pub struct Amended {
 }
 
 /// The end of a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {
     /// The call's place in the ledger; `None` if its admission was never heard of.
     #[serde(default)]
@@ -314,6 +314,22 @@ pub struct Settlement {
     /// The ids of what its provider has kept of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
+    /// The provider works on behind the answer: the call keeps what it holds until its end is heard of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub goes_on: bool,
+    /// What the answer tells of work that went on behind another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Heard>,
+}
+
+/// What a look at something tells of the work that made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// Its id.
+    pub id: String,
+    /// What it is billed, once it has ended; nothing while it goes on.
+    #[serde(default)]
+    pub bill: Option<Bill>,
 }
 
 /// A caller that asks to see something of its tenant.

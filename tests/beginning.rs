@@ -171,6 +171,13 @@ fn responses() -> Provider {
             ),
             (
                 named(
+                    r#"{"type":"response.failed","response":{"id":"r","status":"failed","error":{"code":"rate_limit_exceeded","message":"Try again in 3s."}}}"#,
+                ),
+                429,
+                Some(3),
+            ),
+            (
+                named(
                     r#"{"type":"response.failed","response":{"id":"r","status":"failed","error":{"code":"server_error","message":"Oh."}}}"#,
                 ),
                 502,
@@ -202,7 +209,6 @@ fn gemini() -> Provider {
                 r#"{"candidates":[{"index":0,"content":{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]}}]}"#,
             ),
             sse(r#"{"candidates":[{"index":0,"finishReason":"STOP"}]}"#),
-            sse(r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#),
         ],
         errors: vec![
             (
@@ -349,6 +355,13 @@ fn an_end_alone_is_no_answer_and_one_with_a_usage_is() {
         for (to, relay) in relays(Dialect::OpenAi, &events) {
             assert_eq!(relay.start(), start, "{to:?}: {}", shown(&events.concat()));
         }
+    }
+}
+
+#[test]
+fn a_prompt_that_is_held_back_is_an_answer() {
+    for (to, relay) in relays(Dialect::Gemini, &[&sse(r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#)]) {
+        assert_eq!(relay.start(), Start::Begun, "{to:?}");
     }
 }
 

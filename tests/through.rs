@@ -80,17 +80,7 @@ fn settle(world: &mut World, at: CallKey, hop: &Hop, model: Option<&str>, bill: 
         service: Service::default(),
     });
     let call = world.rows.calls[&at].call.clone();
-    let settlement = Settlement {
-        at: Some(at),
-        call,
-        end,
-        attempts: Vec::new(),
-        name: None,
-        answered_by,
-        silent: Vec::new(),
-        cut: false,
-        kept: Vec::new(),
-    };
+    let settlement = Settlement { at: Some(at), call, end, answered_by, ..Settlement::default() };
     if world.tenant.settle(world.now, &settlement).is_err() {
         let row = world.rows.calls.get(&at).cloned();
         world.tenant.settle_row(world.now, &settlement, row);

@@ -12,12 +12,13 @@ mod support;
 use serde_json::{Value, json};
 use support::World;
 use tollgate::catalog::Catalog;
+use tollgate::dialect::Dialect;
 use tollgate::price::Bill;
 use tollgate::reach::{Reach, of_json};
 use tollgate::refusal::Refusal;
-use tollgate::rows::End;
-use tollgate::units::{NanoUsd, Tokens};
-use tollgate::wire::{Admission, Ask, Reply, Settlement, Through};
+use tollgate::rows::{CallKey, End, Truth};
+use tollgate::units::{Millis, NanoUsd, Tokens};
+use tollgate::wire::{Admission, Ask, Heard, Reply, Settlement, Through};
 
 const MONEY: &str = r#"{"name": "money", "what": "cost", "window": "day", "max": "1"}"#;
 
@@ -34,7 +35,7 @@ fn world() -> World {
         "models": {"m": {"targets": [{"provider": "p", "model": "m"}]}},
         "prices": {
             "p/*": {"input": "1", "output": "10"}, "own/*": {"input": "1", "output": "10"},
-            "p/messages/batches": {"request": "0.25"}, "p/looked/*": {"request": "0.01", "input": "5"},
+            "p/messages/batches": {"input": "0", "request": "0.25"}, "p/looked/*": {"request": "0.01", "input": "5"},
         },
     });
     config.catalog = Catalog::read(&document, 5).unwrap();
@@ -65,8 +66,7 @@ fn settle(world: &mut World, admission: &Admission, kept: &[&str]) {
     let call = world.rows.calls[&admission.at].call.clone();
     let end = End { status: 200, target: admission.hops[0].target.clone(), ..End::default() };
     let kept = kept.iter().map(|id| (*id).to_owned()).collect();
-    let settlement =
-        Settlement { at: Some(admission.at), call, end, attempts: Vec::new(), name: None, answered_by: None, kept };
+    let settlement = Settlement { at: Some(admission.at), call, end, kept, ..Settlement::default() };
     world.tenant.settle(world.now, &settlement).unwrap();
     world.write();
 }
@@ -174,4 +174,86 @@ fn a_look_holds_and_costs_no_more_than_the_catalog_says_of_its_path() {
     }
     let call = pass(&mut world, "own", "POST", "x", "{}").unwrap();
     assert_eq!(world.rows.calls[&call.at].held.cost, NanoUsd::new(100_000_000));
+}
+
+/// A call of a response that works on behind its answer, heard of by `id`.
+fn work(world: &mut World, id: &str) -> (CallKey, Settlement) {
+    let reach = Reach { dialect: Some(Dialect::Responses), ..of_json(br#"{"background":true}"#) };
+    let ask = Ask { reach, ..world.ask(id, "a", 40, Some(100)) };
+    let at = world.admit(&ask).unwrap().at;
+    let end = End { target: "p/m".to_owned(), status: 200, ..End::default() };
+    let kept = vec![id.to_owned()];
+    let settlement =
+        Settlement { at: Some(at), call: id.to_owned(), end, kept, goes_on: true, ..Settlement::default() };
+    world.tenant.settle(world.now, &settlement).unwrap();
+    world.write();
+    (at, settlement)
+}
+
+/// Looks at `id` as the object does.
+fn look(world: &mut World, id: &str, bill: Option<Bill>) {
+    let known = world.rows.kept[&(id.to_owned(), "p".to_owned())].clone().unwrap();
+    let heard = Heard { id: id.to_owned(), bill };
+    if let Some(settlement) = world.tenant.heard(world.now, &heard, known) {
+        world.write();
+        if let Err(needed) = world.tenant.settle(world.now, &settlement) {
+            let row = world.rows.calls.get(&needed.0).cloned();
+            world.tenant.settle_row(world.now, &settlement, row);
+        }
+    }
+    world.write();
+}
+
+fn responses() -> World {
+    let mut world = world();
+    let mut config = world.tenant.config().clone();
+    let document = json!({
+        "providers": {"p": {"dialect": "responses", "base_url": "http://p/v1"}},
+        "models": {"m": {"targets": [{"provider": "p", "model": "m"}]}},
+        "prices": {"p/m": {"input": "1000", "output": "2000"}},
+    });
+    config.catalog = Catalog::read(&document, 5).unwrap();
+    world.configure(config);
+    world
+}
+
+#[test]
+fn a_response_in_the_background_keeps_its_hold_and_is_billed_once_however_often_its_end_is_looked_at() {
+    let mut world = responses();
+    let (at, settlement) = work(&mut world, "resp_1");
+    let held = world.rows.calls[&at].held.cost;
+    let standing = |world: &mut World| world.standings("a")[0].clone();
+    assert!(held > NanoUsd::new(200_000_000), "100 tokens of output at 0.002 USD");
+    assert_eq!(standing(&mut world), ("money".to_owned(), 0, held.get()));
+    let bill = Bill::of(Tokens::new(10), Tokens::new(20));
+    let cost = 10 * 1_000_000 + 20 * 2_000_000;
+    for step in 0..4 {
+        world.restart();
+        look(&mut world, "resp_1", None);
+        assert_eq!(standing(&mut world), ("money".to_owned(), 0, held.get()), "it goes on, {step}");
+        world.now = world.now.plus(Millis::from_secs(500));
+    }
+    for _ in 0..3 {
+        look(&mut world, "resp_1", Some(bill));
+        assert_eq!(standing(&mut world), ("money".to_owned(), cost, 0));
+        world.restart();
+        world.tenant.settle(world.now, &settlement).unwrap();
+        world.write();
+    }
+    let end = world.rows.calls[&at].end.clone().unwrap();
+    assert_eq!((end.cost.get(), end.bill, end.truth), (cost, bill, Truth::Reported));
+}
+
+#[test]
+fn work_whose_end_nobody_looks_at_is_billed_at_its_ceiling_until_somebody_does() {
+    let mut world = responses();
+    let (at, _) = work(&mut world, "resp_1");
+    let held = world.rows.calls[&at].held.cost;
+    world.now = world.now.plus(Millis::from_secs(601));
+    world.expire();
+    assert_eq!(world.standings("a")[0], ("money".to_owned(), held.get(), 0));
+    look(&mut world, "resp_1", None);
+    assert_eq!(world.standings("a")[0], ("money".to_owned(), held.get(), 0));
+    look(&mut world, "resp_1", Some(Bill::default()));
+    assert_eq!(world.standings("a")[0], ("money".to_owned(), 0, 0), "it failed, and was for nothing");
 }

@@ -91,7 +91,11 @@ impl Failing {
 ///
 /// The HTTP status that it should have had is told by its `code` or `status`, if that is a number, or by its words.
 pub fn instead(dialect: Dialect, name: Option<&str>, body: &[u8], now: Millis) -> (Outcome, Refusal) {
-    let value: Value = serde_json::from_slice(body).unwrap_or_default();
+    let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
+    // A response that failed has its error inside.
+    if let Some(response) = value.get_mut("response").filter(|response| response.is_object()) {
+        value = response.take();
+    }
     let fault = dialect.read_fault(&value);
     if is_empty_account(&fault) {
         return empty_account(429);
@@ -164,6 +168,14 @@ mod tests {
     use super::*;
     use crate::answer::{Verdict, judge};
 
+    /// The same, in whole seconds.
+    fn whole(outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Busy(wait) => Outcome::Busy(wait.map(|wait| Millis::from_secs(wait.get() / 1_000))),
+            other => other,
+        }
+    }
+
     #[test]
     fn the_body_of_a_failure_is_read_for_its_wait_and_for_an_empty_account() {
         let busy = |seconds| Outcome::Busy(Some(Millis::from_secs(seconds)));
@@ -232,10 +244,6 @@ mod tests {
                 panic!("{body} is not read")
             };
             let (got, refusal) = failing.explained(dialect, body.as_bytes(), Millis::ZERO);
-            let whole = |outcome| match outcome {
-                Outcome::Busy(wait) => Outcome::Busy(wait.map(|wait| Millis::from_secs(wait.get() / 1_000))),
-                other => other,
-            };
             assert_eq!((whole(got), refusal.status), (outcome, status), "{body}");
             assert_eq!(refusal.retry_after.map(Millis::as_secs_ceil), told, "{body}");
             assert_eq!(refusal.retry == Some(false), outcome == busy(60), "{body}");

@@ -41,10 +41,10 @@ const TYPE_BYTES_MAX: usize = 256;
 pub fn told(content_type: &str) -> (&str, bool) {
     let kind = content_type.split(';').next().unwrap_or_default().trim();
     let lower = kind.to_ascii_lowercase();
-    let is_like = |beginning: &&str| lower.strip_prefix(*beginning).is_some_and(is_token);
+    let is_like = |beginning: &str| lower.strip_prefix(beginning).is_some_and(is_token);
     let draws = lower.contains("svg") || lower.contains("xml");
     let family = FAMILIES.iter().any(|family| is_like(family)) && !draws;
-    let structured = is_like(&"application/") && lower.ends_with("+json");
+    let structured = is_like("application/") && lower.ends_with("+json");
     if kind.is_empty() {
         return ("", false);
     }

@@ -155,13 +155,11 @@ fn text_of(value: &Value) -> Option<String> {
 /// The header that says when a limit is reset, where this one says that nothing of it remains.
 fn name_of_reset(name: &str, value: &str) -> Option<String> {
     let spent = |value: &str| value.starts_with('-') || number(value).is_some_and(|(billionths, _)| billionths == 0);
-    match () {
-        () if name.contains("remaining") && spent(value.trim()) => Some(name.replacen("remaining", "reset", 1)),
-        () if name.contains("ratelimit") && value.trim() == "rejected" => {
-            name.strip_suffix("status").map(|name| format!("{name}reset"))
-        }
-        () => None,
+    if name.contains("remaining") && spent(value.trim()) {
+        return Some(name.replacen("remaining", "reset", 1));
     }
+    let rejected = name.contains("ratelimit") && value.trim() == "rejected";
+    name.strip_suffix("status").filter(|_| rejected).map(|name| format!("{name}reset"))
 }
 
 /// The time until a limit without rest is reset, of those in a field `RateLimit: "rpm";r=0;t=23`

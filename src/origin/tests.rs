@@ -35,6 +35,7 @@ fn a_pattern_is_for_the_origins_that_it_spells() {
         ("http://localhost:*", "http://localhost", true),
         ("http://localhost:*", "http://localhost:5173", true),
         ("http://localhost:*", "http://localhost:0", false),
+        ("https://app.example.com", "https://app.example.com:0443", false),
         ("http://localhost:*", "http://localhost:5173@evil.example", false),
         ("http://localhost:*", "http://localhost:", false),
         ("http://localhost:*", "http://localhost.evil.example:80", false),

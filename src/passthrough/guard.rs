@@ -1,11 +1,12 @@
 //! Watches that a secret is in no byte that passes, wherever the bytes are cut.
 
 use crate::secret::watch::Watch;
+use std::rc::Rc;
 
 /// Lets bytes pass in which no secret is. Held back is no more than what may be a secret's beginning.
 #[derive(Debug)]
 pub struct Guard {
-    watch: Watch,
+    watch: Rc<Watch>,
     held: Vec<u8>,
 }
 
@@ -15,7 +16,7 @@ pub struct Quoted;
 
 impl Guard {
     /// A guard with what is watched for.
-    pub fn new(watch: Watch) -> Self {
+    pub fn new(watch: Rc<Watch>) -> Self {
         Self { watch, held: Vec::new() }
     }
 
@@ -54,7 +55,7 @@ mod tests {
     const SECRET: &str = "sk-aaab-0123";
 
     fn guard() -> Guard {
-        Guard::new(Watch::new(&[Secret::read(SECRET).unwrap()]))
+        Guard::new(Rc::new(Watch::new(&[Secret::read(SECRET).unwrap()])))
     }
 
     fn pass(text: &[u8], cuts: &[usize]) -> Result<Vec<u8>, Quoted> {

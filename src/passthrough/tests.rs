@@ -47,6 +47,8 @@ fn openais_names_are_aliases() {
         ("/files/f/content", Some("files/f/content")),
         ("/filesystem", None),
         ("/vector_stores", None),
+        ("/responses", None),
+        ("/responses/resp_1/cancel", Some("responses/resp_1/cancel")),
         ("", None),
     ] {
         assert_eq!(alias(api), path, "{api}");

@@ -98,6 +98,16 @@ impl Made {
         keeps.then(|| Self { paths, ids: Vec::new(), native: Some((collection.to_owned(), Vec::new())) })
     }
 
+    /// What the answer of a native call tells of the thing that it looks at.
+    pub fn look() -> Self {
+        Self { paths: Vec::new(), ids: Vec::new(), native: Some((String::new(), Vec::new())) }
+    }
+
+    /// The beginning of that answer.
+    pub fn beginning(&self) -> &[u8] {
+        self.native.as_ref().map_or(&[], |(_, held)| held.as_slice())
+    }
+
     /// Takes the next bytes of a native call's answer, of which the first are looked at.
     pub fn push(&mut self, chunk: &[u8]) {
         if let Some((_, held)) = &mut self.native {
@@ -132,6 +142,27 @@ impl Made {
         }
         std::mem::take(&mut self.ids)
     }
+}
+
+/// Whether an answer tells that the work it is of goes on behind it.
+pub fn goes_on(body: &[u8]) -> bool {
+    status(body).is_some_and(|status| matches!(status.as_str(), "queued" | "in_progress"))
+}
+
+/// Whether the beginning of an answer tells that the work it is of has ended; and whether it failed, for which nobody pays.
+pub fn has_ended(body: &[u8]) -> Option<bool> {
+    match status(body)?.as_str() {
+        "failed" => Some(true),
+        "completed" | "incomplete" | "cancelled" => Some(false),
+        _ => None,
+    }
+}
+
+fn status(body: &[u8]) -> Option<String> {
+    let mut found = Vec::new();
+    // What comes behind it need not be there.
+    let _ = find(&mut Cursor::new(body), &[&["status"]], &mut found);
+    found.into_iter().next()
 }
 
 /// Steps over a value, and adds the texts that stand at `paths` in it.

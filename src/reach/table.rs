@@ -181,5 +181,5 @@ fn is_nothing(_: &str) -> bool {
 fn is_kept(address: &str) -> bool {
     let lower = address.trim().to_ascii_lowercase();
     let is_file = lower.contains("googleapis.com") && lower.contains("/files/");
-    is_file || ["files/", "file:", "/"].iter().any(|head| lower.starts_with(head))
+    is_file || ["files/", "file:"].iter().any(|head| lower.starts_with(head))
 }

@@ -126,7 +126,8 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
         };
         let safe: Vec<Vec<u8>> = forms.iter().skip(1).map(safe).collect();
         forms.extend(safe);
-        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+        let hex: String = secret.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
         forms.push(hex.to_ascii_uppercase().into_bytes());
         forms.push(hex.into_bytes());
         forms.sort_unstable();

@@ -10,6 +10,7 @@ use crate::chat::Usage;
 use crate::dialect::gemini::list::List;
 use crate::dialect::{Dialect, Stamp};
 use crate::health::Outcome;
+use crate::reach;
 use crate::reckon::Known;
 use crate::refusal::{self, Failure, Refusal};
 use crate::relay::{Failed, Relay};
@@ -232,6 +233,7 @@ impl Visit {
             if let Some(mut made) = call.made().filter(|_| !refused) {
                 made.answer(body);
                 call.kept = made.take();
+                call.goes_on = call.is_behind() && reach::goes_on(body);
             }
             call.ended(status, told.known, told.service);
         }

@@ -150,7 +150,12 @@ class Attempt {
     return this.#abort.signal.aborted;
   }
 
-  // Ends what is waited for.
+  // Ends the stream where it is: the relay gives its last bytes.
+  end() {
+    this.#letGo();
+  }
+
+  // Ends what is waited for, for nothing.
   stop() {
     if (this.#over) return;
     this.over();

@@ -11,7 +11,7 @@ use crate::dialect::{BadRequest, Dialect, Endpoint, Envelope};
 use crate::health::Outcome;
 use crate::idempotency::{Following, Idempotency};
 use crate::key::Presented;
-use crate::reach::{Made, Reach};
+use crate::reach::{Made, Reach, What};
 use crate::reckon::{Known, Reckoning};
 use crate::refusal::{Failure, Refusal};
 use crate::relay::Metered;
@@ -23,6 +23,7 @@ use crate::settle;
 use crate::translate::Outgoing;
 use crate::units::{NanoUsd, Tokens};
 use crate::wire::{Admission, AnsweredBy, Ask, Denial, Hop, Reply, Settlement};
+use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 /// How a stream ended, as `glue.js` says it: its client left.
@@ -55,7 +56,7 @@ pub(super) struct Call {
     /// The token that Google is shown.
     pub(super) token: Option<Secret>,
     /// What watches that they do not.
-    pub(super) watch: Watch,
+    pub(super) watch: Rc<Watch>,
     attempts: Attempts,
     /// The answer broke off before its usage was told.
     pub(super) cut: bool,
@@ -68,6 +69,8 @@ pub(super) struct Call {
     pub(super) excerpt: bool,
     /// The ids of what its provider has kept of it.
     pub(super) kept: Vec<String>,
+    /// The provider works on behind its answer.
+    pub(super) goes_on: bool,
     pub(super) end: End,
     /// What the object is to price it by.
     answered_by: Option<AnsweredBy>,
@@ -91,7 +94,7 @@ impl Call {
             address: String::new(),
             secrets: Vec::new(),
             token: None,
-            watch: Watch::default(),
+            watch: Rc::default(),
             attempts: Attempts::default(),
             cut: false,
             failing: None,
@@ -99,6 +102,7 @@ impl Call {
             passage: None,
             excerpt: false,
             kept: Vec::new(),
+            goes_on: false,
             end: End::default(),
             answered_by: None,
         }
@@ -203,8 +207,15 @@ impl Call {
 
     /// What its answer can tell of what the provider keeps of it, where that is to be remembered.
     pub(super) fn made(&self) -> Option<Made> {
-        let is_shared = self.hop().is_some_and(|hop| hop.shared) && self.from() == self.endpoint.dialect();
-        self.envelope.as_ref().filter(|_| is_shared)?.made()
+        let is_asked = self.hop().is_some_and(|hop| hop.shared) || self.is_behind();
+        self.envelope.as_ref().filter(|_| is_asked && self.from() == self.endpoint.dialect())?.made()
+    }
+
+    /// Whether its provider may work on behind its answer.
+    pub(super) fn is_behind(&self) -> bool {
+        self.envelope
+            .as_ref()
+            .is_some_and(|envelope| envelope.reach.named.iter().any(|named| named.what == What::Later))
     }
 
     /// When it was admitted, in seconds since 1970.
@@ -347,6 +358,7 @@ impl Visit {
         let outcome = if how != LEFT && !whole { Outcome::Failed } else { Outcome::Answered };
         let told = known.usage.is_some() && known.since == Tokens::ZERO && (whole || finished);
         let known = stream.known(call, how == LEFT);
+        call.goes_on = call.is_behind() && !whole;
         if !whole && !told && known.counted == Tokens::ZERO {
             // Nothing came of it: what it used is as little known as where there is no head.
             call.attempted(outcome, Ending::Silent);
@@ -370,6 +382,19 @@ impl Visit {
         let at = call.admission.as_ref().map(|admission| admission.at);
         let (answered_by, cut) = (call.answered_by.take(), std::mem::take(&mut call.cut));
         let kept = std::mem::take(&mut call.kept);
-        to_json(&Settlement { at, call: self.id.clone(), end, attempts, name, answered_by, silent, cut, kept })
+        let (call, goes_on) = (self.id.clone(), call.goes_on);
+        to_json(&Settlement {
+            at,
+            call,
+            end,
+            attempts,
+            name,
+            answered_by,
+            silent,
+            cut,
+            kept,
+            goes_on,
+            ..Settlement::default()
+        })
     }
 }

@@ -17,6 +17,8 @@ const READ = 0, STREAM = 1, EXPLAIN = 3;
 // How long the end of a call waits for a call of the same tenant to travel with.
 const LINGER_MS = 5;
 const LINGER_MAX_MS = 1_000;
+// When the object is asked again that does not know yet what the end of another call will tell it.
+const EARLY_MS = 100;
 // A stream from which nothing comes for so long is taken for cut.
 const IDLE_MS = 120_000;
 // How long a stream is read on whose client has left. The platform gives 30 seconds, of which its settlement needs a part.
@@ -181,7 +183,10 @@ export async function admitted(visit, env, context) {
   const tenant = visit.tenant();
   const ends = take(tenant);
   try {
-    return visit.admitted(await callObject(env.TENANTS, tenant, "call", visit.ask(), ends));
+    if (visit.admitted(await callObject(env.TENANTS, tenant, "call", visit.ask(), ends))) return true;
+    if (!visit.early()) return false;
+    await scheduler.wait(EARLY_MS);
+    return visit.admitted(await callObject(env.TENANTS, tenant, "call", visit.ask(), ""));
   } catch (error) {
     visit.undecided(String(error?.message));
     // It may have been admitted all the same: then it used nothing.
@@ -199,8 +204,11 @@ function stream(visit, response, env, context, publication, attempt) {
 
 async function streamed(visit, response, env, context, publication, attempt, give) {
   const relay = visit.relay();
+  let stop = () => attempt.end();
+  const hush = report(visit, env, () => stop());
   const { reader, bytes, how } = await attempt.begin(response, relay, visit.first_event_timeout());
   if (bytes === null) {
+    hush();
     relay.free();
     if (how === GONE) visit.left();
     else visit.not_begun(how, Date.now());
@@ -210,10 +218,10 @@ async function streamed(visit, response, env, context, publication, attempt, giv
   const [status, headers] = [visit.status(), visit.headers()];
   const held = new Share();
   const options = { mayHold: (bytes) => held.hold(bytes, LONG_MAX), ...publication?.stream(status, headers) };
-  const { answer, ended, stop } = relayStream(reader, relay, status, headers, IDLE_MS, DRAIN_MS, options, bytes);
-  const hush = report(visit, env, stop);
-  give(answer);
-  const end = await ended;
+  const streaming = relayStream(reader, relay, status, headers, IDLE_MS, DRAIN_MS, options, bytes);
+  stop = streaming.stop;
+  give(streaming.answer);
+  const end = await streaming.ended;
   hush();
   visit.streamed(end);
   await publication?.end("kept");

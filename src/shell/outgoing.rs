@@ -3,13 +3,13 @@
 use super::call::Call;
 use super::tenant_host::millis;
 use super::visit::Visit;
+use super::watching::watch;
 use crate::address;
 use crate::aws::sign::{self, Credentials};
 use crate::catalog::{Auth, Place};
 use crate::dialect::{BadRequest, Dialect, Edit, OutputCap};
 use crate::key;
 use crate::refusal::Refusal;
-use crate::secret::watch::Watch;
 use crate::secret::{self, Secret};
 use crate::translate::{self, Outgoing, Target, Unable};
 use crate::wire::Hop;
@@ -120,7 +120,7 @@ impl Visit {
         let target = hop.target.clone();
         call.tried = call.tried.saturating_add(1);
         match unbound.map_or(read, Err) {
-            Ok(secrets) => (call.watch, call.secrets) = (Watch::new(&secrets), secrets),
+            Ok(secrets) => (call.watch, call.secrets) = (watch(&secrets), secrets),
             Err(refusal) => {
                 self.give_up(&refusal);
                 return Next::None as u8;
@@ -224,7 +224,7 @@ impl Visit {
     pub fn google_token(&mut self, token: String) {
         if let Some(call) = &mut self.call {
             call.token = Some(Secret::granted(token));
-            call.watch = Watch::new(call.secrets.iter().chain(&call.token));
+            call.watch = watch(&[call.secrets.as_slice(), call.token.as_slice()].concat());
         }
     }
 

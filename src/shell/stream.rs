@@ -41,7 +41,7 @@ struct Passage {
     /// What makes one list of it, where its client wants that.
     list: RefCell<Option<List>>,
     /// Watches that the secrets which the provider was shown do not come back.
-    watch: Watch,
+    watch: Rc<Watch>,
     /// Whether it did, and nothing more is passed on.
     stopped: Cell<bool>,
     /// What came before the answer begins; nothing once it has.
@@ -75,7 +75,7 @@ pub(super) enum Instead {
 
 impl Stream {
     /// The stream that answers `call`, whose request is still there.
-    pub(super) fn new(relay: Relay, call: &Call, watch: Watch) -> Self {
+    pub(super) fn new(relay: Relay, call: &Call, watch: Rc<Watch>) -> Self {
         let (relay, stopped, told) = (RefCell::new(relay), Cell::new(false), Cell::default());
         let list = RefCell::new(call.list.then(List::default));
         let held = RefCell::new(Some(Vec::new()));

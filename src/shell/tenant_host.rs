@@ -56,12 +56,11 @@ impl TenantHost {
             return Ok(to_json(&Reply::Denied(Denial::KeyUnknown)));
         };
         for settlement in &ends {
-            if let Err(needed) = tenant.settle(now, settlement) {
-                self.write_changes(&mut tenant)?;
-                let row = self.read_call(needed.0)?;
-                tenant.settle_row(now, settlement, row);
-            }
+            self.settle(&mut tenant, now, settlement)?;
             self.settle_name(&mut tenant, settlement)?;
+            if let Some(work) = self.read_work(&mut tenant, now, settlement)? {
+                self.settle(&mut tenant, now, &work)?;
+            }
         }
         let reply = match &mut ask {
             None => Reply::Settled,

@@ -5,9 +5,10 @@
 
 use super::object::to_json;
 use super::tenant_host::millis;
-use super::visit::{Answer, Visit};
+use super::visit::Visit;
+use super::watching::watch;
 use crate::address;
-use crate::answer::{self, Failing, Told, Verdict, media};
+use crate::answer::{self, Failing, Verdict};
 use crate::attempt::{self, Attempts, Ending};
 use crate::bound::Shape;
 use crate::catalog::Auth;
@@ -21,11 +22,14 @@ use crate::rows::End;
 use crate::secret::watch::Watch;
 use crate::secret::{self, Secret};
 use crate::units::{Millis, Tokens};
-use crate::wire::{self, Admission, Amend, AnsweredBy, Ask, Denial, Hop, Reply, Settlement};
+use crate::wire::{self, Admission, Amend, AnsweredBy, Ask, Denial, Heard, Hop, Reply, Settlement};
+use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 mod body;
+mod failing;
 pub(super) mod passage;
+mod told;
 
 pub(super) use body::Native;
 use passage::Passage;
@@ -50,7 +54,7 @@ pub struct Through {
     /// The token that Google is shown.
     token: Option<Secret>,
     /// What watches that they do not come back.
-    watch: Watch,
+    watch: Rc<Watch>,
     /// How long the tenant's object has heard nothing.
     silence: Millis,
     /// The length that the answer is said to have.
@@ -64,6 +68,8 @@ pub struct Through {
     answered_by: Option<AnsweredBy>,
     /// The ids of what the provider has kept of it.
     kept: Vec<String>,
+    /// What it told of work behind another answer.
+    heard: Option<Heard>,
     end: End,
 }
 
@@ -84,7 +90,7 @@ impl Visit {
             address: String::new(),
             secrets: Vec::new(),
             token: None,
-            watch: Watch::default(),
+            watch: Rc::default(),
             silence: Millis::ZERO,
             length: None,
             passage: None,
@@ -93,6 +99,7 @@ impl Visit {
             failing: None,
             answered_by: None,
             kept: Vec::new(),
+            heard: None,
             end: End::default(),
         }
     }
@@ -154,44 +161,6 @@ impl Through {
         self.give_up(refusal);
     }
 
-    /// The head of the provider's answer becomes the client's. `lines`: what comes after those that [`answer::judge`] reads.
-    fn answered(&mut self, status: u16, content_type: &str, lines: &str) {
-        let mut lines = lines.split('\n');
-        let mut line = || lines.next().unwrap_or_default();
-        let (retry_after, _, length) = (line(), line(), line());
-        let (disposition, range, ranges, encoding) = (line(), line(), line(), line());
-        let packed = !media::is_unpacked(encoding);
-        // The length that it had before the platform unpacked it says nothing.
-        let length = if packed || encoding.is_empty() { length } else { "" };
-        let (told_type, saved) = media::told(content_type);
-        let target = self.hop().map(|hop| hop.target.clone());
-        let told = Told { target: target.as_deref(), ..Told::nothing(self.visit.dialect) };
-        let headers = answer::headers(&self.visit.id, told_type, &told, &self.visit.gauges);
-        let mut headers = headers.strip_prefix("content-type\n\n").unwrap_or(&headers).to_owned();
-        let is_head = self.native.method == "HEAD";
-        for (name, value) in [
-            ("retry-after", retry_after),
-            ("content-disposition", if saved { "attachment" } else { disposition }),
-            ("content-range", range),
-            ("accept-ranges", ranges),
-            ("content-encoding", if packed { encoding } else { "" }),
-            ("content-length", if is_head { length } else { "" }),
-        ] {
-            if !value.is_empty() {
-                headers.push_str(&format!("\n{name}\n{}", answer::printable(value)));
-            }
-        }
-        if content_type.starts_with("text/event-stream") {
-            headers.push_str("\ncache-control\nno-cache");
-        }
-        self.length = length.parse().ok();
-        self.visit.answer = Answer { status, headers, text: String::new() };
-        let made = self.makes().filter(|_| (200..300).contains(&status));
-        // Of what is packed nothing can be read.
-        let read_as = if packed { "" } else { content_type };
-        self.passage = Some(Passage::new(read_as, !self.touch().looks, std::mem::take(&mut self.watch), made));
-    }
-
     /// Notes how the call ended, and at what it is billed.
     fn ended(&mut self) {
         let (status, ways) = (self.visit.answer.status, self.hop().zip(self.passage.as_ref()));
@@ -200,6 +169,8 @@ impl Through {
         if let Some((end, answered_by)) = ways.map(bill) {
             (self.end, self.answered_by) = (end, answered_by);
         }
+        let looked = self.passage.as_ref().filter(|_| status == 200).map(Passage::looked);
+        self.heard = looked.and_then(|(made, usage)| self.heard(&made, usage));
         self.kept = self.passage.as_ref().map(Passage::made).unwrap_or_default();
     }
 }
@@ -290,7 +261,7 @@ impl Through {
         match read.and_then(|secrets| Ok((self.address().ok_or_else(|| Refusal::unfit_address(&hop.target))?, secrets)))
         {
             Ok((address, secrets)) => {
-                (self.address, self.watch, self.secrets) = (address, Watch::new(&secrets), secrets);
+                (self.address, self.watch, self.secrets) = (address, watch(&secrets), secrets);
                 true
             }
             Err(refusal) => {
@@ -309,7 +280,7 @@ impl Through {
     /// Takes that token.
     pub fn google_token(&mut self, token: String) {
         self.token = Some(Secret::granted(token));
-        self.watch = Watch::new(self.secrets.iter().chain(&self.token));
+        self.watch = watch(&[self.secrets.as_slice(), self.token.as_slice()].concat());
     }
 
     /// Google gave no token to call it with. Where that is for a secret that is no key file, its name is told.
@@ -416,19 +387,6 @@ impl Through {
         }
     }
 
-    /// Whether the body of a failure may say more of it.
-    pub fn explains(&self) -> bool {
-        self.failing.is_some()
-    }
-
-    /// Takes the beginning of that body, at `now`.
-    pub fn explained(&mut self, body: &[u8], now: f64) {
-        if let Some(failing) = self.failing.take() {
-            let (outcome, refusal) = failing.explained(self.visit.dialect, body, millis(now));
-            self.target_failed(outcome, Ending::of_status(failing.status()), &refusal);
-        }
-    }
-
     /// What the answer passes through.
     pub fn passage(&self) -> Option<Passage> {
         self.passage.clone()
@@ -465,9 +423,9 @@ impl Through {
         let (silent, attempts) = (self.attempts.silent(), self.attempts.take());
         let mut end = std::mem::take(&mut self.end);
         end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-        let kept = std::mem::take(&mut self.kept);
+        let (kept, heard) = (std::mem::take(&mut self.kept), self.heard.take());
         let (at, answered_by) = (self.admission.as_ref().map(|admission| admission.at), self.answered_by.take());
         let (call, cut) = (self.visit.id.clone(), std::mem::take(&mut self.cut));
-        to_json(&Settlement { at, call, end, attempts, name: None, answered_by, silent, cut, kept })
+        to_json(&Settlement { at, call, end, attempts, answered_by, silent, cut, kept, heard, ..Settlement::default() })
     }
 }

@@ -47,6 +47,8 @@ pub struct Visit {
     presented: Option<Presented>,
     pub(super) call: Option<Call>,
     pub(super) native: Option<Native>,
+    /// It was refused for a reason that may be gone in a moment.
+    pub(super) early: bool,
     method: &'static str,
     /// The one model that is asked for.
     wanted: Option<String>,
@@ -94,6 +96,7 @@ impl Visit {
             presented: None,
             call: None,
             native: None,
+            early: false,
             method: "",
             wanted: None,
             page: None,
@@ -158,6 +161,7 @@ impl Visit {
 
     /// Makes what the tenant's object says against it the answer.
     pub(super) fn deny(&mut self, denial: Denial, model: &str) {
+        self.early = matches!(&denial, Denial::Reaches(barrier) if barrier.may_pass());
         if let (Denial::OriginNotAllowed(_), Some(page)) = (&denial, &mut self.page) {
             page.reads = false;
         }
@@ -184,6 +188,11 @@ impl Visit {
     /// What it is for: 0 answered, 1 a call, 2 a look, 3 an administrator, 4 a native call.
     pub fn kind(&self) -> u8 {
         self.kind as u8
+    }
+
+    /// Whether the object is to be asked again in a moment, once.
+    pub fn early(&mut self) -> bool {
+        std::mem::take(&mut self.early)
     }
 
     /// The tenant it belongs to.

@@ -19,6 +19,10 @@ impl Tenant {
     pub fn settle(&mut self, now: Millis, settlement: &Settlement) -> Result<(), RowNeeded> {
         let now = self.tick(now);
         self.keep(now, settlement);
+        if settlement.goes_on {
+            self.go_on(now, settlement);
+            return Ok(());
+        }
         let named = || self.ledger.find(&settlement.call).map(|row| row.at);
         let Some(at) = settlement.at.or_else(named) else {
             // It came before its ask, which will find the call ended.

@@ -28,7 +28,7 @@ async function startProvider() {
       const url = new URL(req.url, 'http://x');
       const body = Buffer.concat(parts).toString();
       seen.push({ method: req.method, url: req.url, headers: req.headers, body });
-      const wanted = (body.startsWith('{"model":"packed-') && JSON.parse(body).model.slice(7)) || url.searchParams.get('encoding');
+      const wanted = /"model":"packed-([^"]+)"/.exec(body)?.[1] ?? url.searchParams.get('encoding');
       const content = wanted ? PACKED[wanted](ANSWER) : Buffer.from(url.searchParams.get('text') ?? ANSWER);
       const type = url.searchParams.get('type') ?? 'application/json';
       const disposition = url.searchParams.get('disposition');
@@ -61,8 +61,10 @@ after(async () => {
   await provider.stop();
 });
 
-const ask = (path, headers, method = 'POST', body = JSON.stringify({ model: 'chat', messages: HELLO, contents: [{ role: 'user', parts: [{ text: 'x' }] }] })) =>
-  fetch(`${world.url}${path}`, { method, headers: { 'content-type': 'application/json', ...headers }, body: method === 'GET' ? undefined : body });
+function ask(path, headers, method = 'POST') {
+  const question = path.includes(':generateContent') ? { contents: [{ role: 'user', parts: [{ text: 'Hello' }] }] } : { model: 'chat', messages: HELLO };
+  return fetch(`${world.url}${path}`, { method, headers: { 'content-type': 'application/json', ...headers }, body: method === 'GET' ? undefined : JSON.stringify(question) });
+}
 
 test('of two credentials the key of the gateway counts wherever it stands, and no provider sees either', TIMEOUT, async () => {
   const tenant = await world.tenant({ limits: [], passthrough: ['*'] });
@@ -132,20 +134,21 @@ test('a model\'s name chooses a part of the path and no more: not the host, not 
   }
 });
 
-/** What a socket is answered for these bytes; it is closed by the client once they are sent, if `leave`. */
-function raw(bytes, leave = false) {
+/** The first answer that a socket gets for these bytes; the client closes its side once they are sent, if `leave`. */
+function raw(what, bytes, leave = false) {
   return inTime(new Promise((resolve) => {
     const parts = [];
     const socket = connect(world.gateway.port, '127.0.0.1');
     const end = () => resolve(Buffer.concat(parts).toString('latin1'));
     socket.on('data', (part) => {
       parts.push(part);
-      if (/\r\n\r\n[\s\S]*\}$/.test(Buffer.concat(parts).toString('latin1'))) socket.destroy();
+      const [head, ...body] = Buffer.concat(parts).toString('latin1').split('\r\n\r\n');
+      if (Number(/content-length: (\d+)/i.exec(head)?.[1] ?? Infinity) <= body.join('\r\n\r\n').length) socket.destroy();
     });
     socket.on('close', end);
     socket.on('error', end);
     socket.write(bytes, 'latin1', () => leave && socket.end());
-  }), `${JSON.stringify(bytes.slice(0, 60))} was answered`);
+  }), `${what} is answered`);
 }
 
 test('a request that is malformed is its sender\'s fault: a 400, never a 500, and nobody else is blamed', TIMEOUT, async () => {
@@ -158,9 +161,9 @@ test('a request that is malformed is its sender\'s fault: a 400, never a 500, an
     ['a chunk that is longer than said', `${head(chat, 'transfer-encoding: chunked\r\n\r\n')}2\r\n{"model"}\r\n0\r\n\r\n`, 400],
     ['a chunk without an end', `${head(chat, 'transfer-encoding: chunked\r\n\r\n')}2\r\n{"`, 400, true],
     ['a body that is shorter than said', `${head(chat, 'content-length: 100\r\n\r\n')}{"model":"chat"`, 400, true],
-    ['a body that is not UTF-8', `${head(chat, 'content-length: 16\r\n\r\n')}{"model":"\xff\xfe\x00"}`, 400],
+    ['a body that is not UTF-8', `${head(chat, 'content-length: 15\r\n\r\n')}{"model":"\xff\xfe\x00"}`, 400],
     ['a body that is none', `${head(chat, 'content-length: 0\r\n\r\n')}`, 400],
-    ['a path that is not UTF-8', `${head('/v1/models/\xff\xfe', 'content-length: 2\r\n\r\n')}{}`, 405],
+    ['a path that is not UTF-8', `${head('/v1/models/\xff\xfe', 'content-length: 2\r\n\r\n')}{}`, 400],
     ['an escape that is none', `${head('/v1beta/models/%zz:generateContent', 'content-length: 2\r\n\r\n')}{}`, 400],
     ['an escape of half a letter', `${head('/v1beta/models/%c3:generateContent', 'content-length: 2\r\n\r\n')}{}`, 400],
     ['a native path with an escape that is none', `${head('/providers/p/images/%zz', 'content-length: 2\r\n\r\n')}{}`, 400],
@@ -172,13 +175,11 @@ test('a request that is malformed is its sender\'s fault: a 400, never a 500, an
     ['TRACE', `TRACE ${chat} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${tenant.key}\r\n\r\n`, [400, 405, 501]],
     ['OPTIONS of all', `OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n`, [400, 404, 405]],
   ]) {
-    const answer = await raw(bytes, leave);
+    const answer = await raw(what, bytes, leave);
     const told = Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
     // A client that has left may not be answered at all.
     assert.ok([status, leave ? 0 : []].flat(2).includes(told), `${what}: ${answer.slice(0, 400)}`);
   }
-  const stopped = await raw(`${head('/providers/p/images/x', 'transfer-encoding: chunked\r\n\r\n')}5\r\n{"mod\r\nZZ\r\nx`);
-  assert.match(stopped, /^HTTP\/1\.1 400/, stopped.slice(0, 400));
   assert.equal(world.provider.stats().requests, calls);
   assert.equal((await tenant.chat({ model: 'chat' })).status, 200);
   assert.ok(!world.logs.some((line) => line.includes('error of the gateway')), world.logs.join('\n'));
@@ -199,8 +200,8 @@ test('what a browser would run comes as bytes to be saved, and every answer forb
   }
   const named = await tenant.post('/providers/p/images/x?type=image/svg%2Bxml&disposition=inline;filename=a.svg', {});
   assert.equal(named.headers.get('content-disposition'), 'attachment');
-  const odd = await tenant.post('/providers/p/images/x?type=image/png&disposition=attachment;filename=%22%C3%A9%09%22', {});
-  assert.deepEqual([odd.status, /[^ -~]/.test(odd.headers.get('content-disposition'))], [200, false]);
+  const odd = await tenant.post('/providers/p/images/x?type=image/png;a=%C3%A9&disposition=attachment;filename=%22a%09b%22', {});
+  assert.deepEqual(['content-type', 'content-disposition'].map((name) => odd.headers.get(name)), ['image/png', 'attachment;filename="a?b"']);
 });
 
 test('an answer that is packed is unpacked, or said to be packed, or refused: never passed for what it is not', TIMEOUT, async () => {

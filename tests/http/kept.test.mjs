@@ -2,27 +2,51 @@
 // another model answer, does not go out; and a look at something is never a bill. Over ordinary roads and native ones.
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { HELLO, eventually, events, refusal, startWorld } from './support.mjs';
 
 const TIMEOUT = { timeout: 60_000 };
 const ALL = { passthrough: ['*'] };
 let world;
+let slow;
+
+/** A provider of responses that work on behind their answers, until they have been looked at twice. */
+async function startSlow() {
+  const looks = new Map();
+  const server = createServer((req, res) => {
+    const id = /^\/v1\/responses\/([^/]+)/.exec(req.url)?.[1] ?? `resp_${looks.size + 1}`;
+    const seen = looks.get(id) ?? 0;
+    looks.set(id, seen + (req.method === 'GET' ? 1 : 0));
+    const ended = seen >= 2;
+    const usage = ended ? { input_tokens: 1_000, output_tokens: 50, total_tokens: 1_050 } : null;
+    req.resume().on('end', () => {
+      res.writeHead(200, { 'content-type': 'application/json' });
+      res.end(JSON.stringify({ id, object: 'response', status: ended ? 'completed' : 'queued', background: true, model: 'up', output: [], usage }));
+    });
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  return { url: `http://127.0.0.1:${server.address().port}/v1`, stop: () => new Promise((done) => server.close(done).closeAllConnections()) };
+}
 
 before(async () => {
-  world = await startWorld();
+  [world, slow] = await Promise.all([startWorld(), startSlow()]);
   const base_url = `${world.provider.url}/v1`;
   const target = (provider) => ({ targets: [{ provider, model: 'c10-i20' }], max_output: 100 });
-  await world.catalog({ m: target('r'), own: target('own'), claude: target('claude') }, {
+  await world.catalog({ m: target('r'), own: target('own'), claude: target('claude'), slow: target('slow') }, {
     providers: {
       r: { dialect: ['openai', 'responses'], base_url }, own: { dialect: ['openai', 'responses'], base_url, shared: false }, claude: { dialect: 'anthropic', base_url },
+      slow: { dialect: 'responses', base_url: slow.url },
     },
-    prices: { 'r/*': { input: '1', output: '2' }, 'own/*': { input: '1', output: '2' }, 'claude/*': { input: '1', output: '2' } },
+    prices: { 'slow/*': { input: '1000', output: '10000' }, 'r/*': { input: '1', output: '2' }, 'own/*': { input: '1', output: '2' }, 'claude/*': { input: '1', output: '2' } },
     default_provider: 'r',
   });
 });
 
-after(() => world.stop());
+after(async () => {
+  await world.stop();
+  await slow.stop();
+});
 
 const respond = (tenant, more = {}) => tenant.post('/v1/responses', { model: 'm', input: 'Hello!', ...more });
 const get = (tenant, path, init = {}) => fetch(`${world.url}${path}`, { ...init, headers: { authorization: `Bearer ${tenant.key}`, ...init.headers } });
@@ -69,7 +93,7 @@ test('only a call that keeps something writes a row for it', TIMEOUT, async () =
 
 test('what works on behind its answer, or has another model answer, does not go out', TIMEOUT, async () => {
   const tenant = await world.tenant({ limits: [{ name: 'budget', what: 'cost', window: 'month', max: '3' }] });
-  for (const [field, value] of [['background', true], ['models', ['dear']], ['fallbacks', [{ model: 'dear' }]]]) {
+  for (const [field, value] of [['deferred', true], ['models', ['dear']], ['fallbacks', [{ model: 'dear' }]]]) {
     for (const path of ['/v1/responses', '/v1/chat/completions', '/v1/messages']) {
       const model = path === '/v1/messages' ? 'claude' : 'm';
       const refused = await tenant.post(path, { model, input: 'x', max_tokens: 9, messages: HELLO, [field]: value });
@@ -79,6 +103,25 @@ test('what works on behind its answer, or has another model answer, does not go 
     }
   }
   assert.equal((await tenant.limit('budget')).used, '0');
+});
+
+test('a response in the background holds its ceiling until a look tells of its end, and is billed once', TIMEOUT, async () => {
+  const tenant = await world.tenant({ passthrough: ['slow/responses/*'], limits: [{ name: 'budget', what: 'cost', window: 'month', max: '3.9' }] });
+  const begin = () => tenant.post('/v1/responses', { model: 'slow', input: 'x', background: true, max_output_tokens: 100 });
+  const ids = [];
+  for (let at = 0; at < 3; at += 1) ids.push(JSON.parse(await ok(await begin())).id);
+  await refusal(await begin(), 429, { code: 'budget_reserved' });
+  const look = async (id) => JSON.parse(await ok(await get(tenant, `/v1/responses/${id}`, { headers: { 'x-tollgate-provider': 'slow' } })));
+  for (let at = 0; at < 2; at += 1) assert.equal((await look(ids[0])).status, 'queued');
+  const money = async () => { const { used, held } = await tenant.limit('budget'); return [Number(used), Number(held)]; };
+  const [used, held] = await money();
+  assert.equal(used, 0);
+  assert.ok(held > 3 && held <= 3.9, `${held}`);
+  for (let at = 0; at < 4; at += 1) assert.equal((await look(ids[0])).status, 'completed');
+  // 1,000 tokens at 1,000 USD for a million, and 50 at 10,000.
+  await eventually(async () => { const [bill, rest] = await money(); return bill === 1.5 && rest < 2.5 && rest > 2; }, 'one is billed once, and two still hold');
+  const stranger = await world.tenant({ passthrough: ['*'] });
+  await refusal(await get(stranger, `/v1/responses/${ids[1]}`, { headers: { 'x-tollgate-provider': 'slow' } }), 404);
 });
 
 async function upload(tenant, path = '/v1/files') {
@@ -148,7 +191,7 @@ test('a batch is refused unless the operator has put a price on it, and whoever 
   assert.equal((await tenant.post('/providers/claude/messages/batches', { requests: [] })).status, 400);
   const { body: catalog } = await world.admin('GET', '/catalog');
   const { version: _, ...document } = catalog;
-  assert.ok((await world.admin('PUT', '/catalog', { ...document, prices: { ...document.prices, 'r/batches': { request: '0.25' } } })).status < 300);
+  assert.ok((await world.admin('PUT', '/catalog', { ...document, prices: { ...document.prices, 'r/batches': { input: '0', request: '0.25' } } })).status < 300);
   const made = JSON.parse(await ok(await batch()));
   const used = async () => Number((await tenant.limit('budget')).used);
   const before = await eventually(async () => ((await tenant.limit('budget')).held === '0') && used(), 'all is settled');

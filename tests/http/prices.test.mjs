@@ -177,3 +177,25 @@ test('what has no price of its own is billed by what is held for it', TIMEOUT, a
     assert.deepEqual(await billed(tenant, 'anthropic', 'claude', stream), reserved);
   }
 });
+
+test('a native answer is billed by the service and the searches that it tells, whole and streamed', TIMEOUT, async () => {
+  const names = ['openai', 'responses', 'anthropic', 'gemini'];
+  await served([], { ...Object.fromEntries(names.map((name) => [`${name}/*`, SERVED])), 'openai/images/*': { input: '0', request: '0.04' } });
+  const tenant = await world.tenant({ ...BUDGET, passthrough: ['*'] });
+  const path = { openai: '/chat/completions', responses: '/responses', anthropic: '/messages' };
+  for (const [name, word, cost, by] of [
+    ['openai', 'tierpriority', 260_000, '/priority'], ['responses', 'tierpriority-q1', 260_000 + 10_000_000, '/priority'],
+    ['anthropic', 'speedfast-q3', 6 * STANDARD + 30_000_000, '/fast'], ['gemini', 'tierflex-q2', STANDARD / 2 + 20_000_000, '/flex'],
+    ['openai', 'tierdefault', STANDARD, ''],
+  ]) {
+    for (const stream of [false, true]) {
+      const [own, body] = DIALECTS[name].ask(`i100-c10-${word}`, stream);
+      const asks = name === 'openai' && stream ? { ...body, stream_options: { include_usage: true } } : body;
+      const response = await tenant.post(`/providers/${name}${path[name] ?? own.replace('/v1beta', '')}`, asks);
+      assert.equal(response.status, 200, await response.clone().text());
+      await response.text();
+      const row = await world.settled(response);
+      assert.deepEqual([row.cost, row.priced_by.replace(/^catalog:\d+/, '')], [cost, by], `${name} ${word} ${stream}`);
+    }
+  }
+});

@@ -80,6 +80,8 @@ function expected(wire, bytes, stream) {
   const text = unchunked(wire.subarray(head, bytes));
   const came = events(text.slice(0, text.lastIndexOf('\n\n') + 2));
   const pieces = came.filter(({ data }) => data.choices?.[0]?.delta?.content).length;
+  // Before the first piece there is no answer, whatever the head said.
+  if (pieces === 0) return nothing;
   const told = came.some(({ data }) => data.usage);
   return { status: 200, done: came.at(-1)?.data === '[DONE]', content: contentOf(came), row: [200, told ? 'reported' : 'estimated', told ? 9 : null, told || pieces > 0 ? pieces : null] };
 }

@@ -13,7 +13,7 @@ use tollgate::key::{self, KeyId, SecretHash, SigningSecret, TenantId};
 use tollgate::limits::Load;
 use tollgate::policy::{Per, Policy};
 use tollgate::price::Bill;
-use tollgate::rows::{CallKey, CallRow, Change, DebtKey, End, HealthRow, Sums, UsageKey};
+use tollgate::rows::{CallKey, CallRow, Change, DebtKey, End, HealthRow, Sums, UsageKey, Work};
 use tollgate::tenant::{self, Config, Edit, KeyRecord, Past, Reads, Stored, Tenant};
 use tollgate::units::{Amount, Millis, Tokens};
 use tollgate::wire::{Admission, Amend, Amended, Ask, Denial, Settlement};
@@ -31,7 +31,7 @@ pub(crate) struct Rows {
     pub(crate) debts: BTreeMap<DebtKey, Amount>,
     pub(crate) flushed: CallKey,
     pub(crate) names: names::NameRows,
-    pub(crate) kept: BTreeMap<(String, String), Millis>,
+    pub(crate) kept: BTreeMap<(String, String), Option<Work>>,
     pub(crate) written: u64,
 }
 
@@ -53,7 +53,7 @@ impl Rows {
             }
             Change::Flushed(place) => self.flushed = place,
             Change::Name(change) => self.names.write(change),
-            Change::Kept { id, provider, at } => drop(self.kept.insert((id, provider), at)),
+            Change::Kept { id, provider, work, .. } => drop(self.kept.insert((id, provider), work)),
             Change::KeptSwept => {}
             Change::Health(row) if row.rests == 0 => drop(self.health.remove(&row.target)),
             Change::Health(row) => drop(self.health.insert(row.target.clone(), row)),
@@ -181,17 +181,7 @@ impl World {
     /// Ends a call some of whose targets fell silent, or whose answer was cut.
     pub(crate) fn end_with(&mut self, call: &str, at: Option<CallKey>, end: End, silent: Vec<String>, cut: bool) {
         let name = self.rows.names.names.values().find(|row| row.call == call).map(|row| row.name.clone());
-        let settlement = Settlement {
-            at,
-            call: call.to_owned(),
-            end,
-            attempts: Vec::new(),
-            name,
-            answered_by: None,
-            silent,
-            cut,
-            kept: Vec::new(),
-        };
+        let settlement = Settlement { at, call: call.to_owned(), end, name, silent, cut, ..Settlement::default() };
         if let Err(needed) = self.tenant.settle(self.now, &settlement) {
             self.write();
             let row = self.rows.calls.get(&needed.0).cloned();

@@ -32,7 +32,7 @@ fn quoted(text: &str) -> String {
 
 /// What passes a guard of `text`, cut at `cuts`.
 fn passes(text: &[u8], cuts: &[usize]) -> Result<Vec<u8>, Quoted> {
-    let mut guard = Guard::new(watch());
+    let mut guard = Guard::new(watch().into());
     let (mut passed, mut from) = (Vec::new(), 0);
     for to in cuts.iter().copied().chain([text.len()]) {
         let chunk = text.get(from..to).unwrap_or_default();

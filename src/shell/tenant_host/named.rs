@@ -77,6 +77,31 @@ impl TenantHost {
         Ok(tenant.ask(now, ask))
     }
 
+    /// Ends a call, whose row is read where memory does not hold it.
+    pub(super) fn settle(&mut self, tenant: &mut Tenant, now: Millis, settlement: &Settlement) -> Answer<()> {
+        if let Err(needed) = tenant.settle(now, settlement) {
+            self.write_changes(tenant)?;
+            let row = self.read_call(needed.0)?;
+            tenant.settle_row(now, settlement, row);
+        }
+        Ok(())
+    }
+
+    /// The settlement of the work of whose end a look has told, if it has.
+    pub(super) fn read_work(
+        &mut self,
+        tenant: &mut Tenant,
+        now: Millis,
+        settlement: &Settlement,
+    ) -> Answer<Option<Settlement>> {
+        let Some(heard) = &settlement.heard else { return Ok(None) };
+        self.write_changes(tenant)?;
+        let provider = settlement.end.target.split('/').next().unwrap_or_default();
+        let rows: Vec<(String,)> = self.read(store::WORK_READ, &[heard.id.as_str(), provider])?;
+        let work = rows.into_iter().next().and_then(|(work,)| serde_json::from_str(&work).ok());
+        Ok(work.and_then(|work| tenant.heard(now, heard, work)))
+    }
+
     /// Lets a settlement decide what comes of its call's name.
     pub(super) fn settle_name(&mut self, tenant: &mut Tenant, settlement: &Settlement) -> Answer<()> {
         if let Some(name) = &settlement.name {

@@ -1,9 +1,13 @@
 //! What a native call reaches: by its method and path, and by its body as far as that is JSON, which goes on as it came.
 
 use super::Through;
+use crate::chat::Usage;
 use crate::passthrough::Touch;
+use crate::price::Bill;
 use crate::reach::{self, Made};
 use crate::refusal::Refusal;
+use crate::settle;
+use crate::wire::Heard;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The most bytes of JSON that are held; and of what begins as JSON does and is said to be something else.
@@ -28,15 +32,42 @@ impl Through {
         Touch::of(&self.native.method, &self.native.path)
     }
 
-    /// What of the answer is to be remembered, where the provider keeps something under an account that others share.
+    /// What of the answer is to be looked at: of a look what it tells of work that went on behind another answer; else what is to be
+    /// remembered, where the provider keeps something under an account that others share.
     pub(super) fn makes(&self) -> Option<Made> {
+        if self.looks_at().is_some() {
+            return Some(Made::look());
+        }
         let collection = self.touch().makes.filter(|_| self.hop().is_some_and(|hop| hop.shared))?;
         Made::in_collection(&collection, &self.reach)
+    }
+
+    /// The id of the response that it looks at, or ends.
+    fn looks_at(&self) -> Option<String> {
+        let touch = self.touch();
+        let is_response = touch.names.iter().any(|name| name.starts_with("responses/"));
+        touch.names.into_iter().next().filter(|_| touch.looks && is_response)
+    }
+
+    /// What its answer, of which `made` is the beginning, tells of work that went on behind another.
+    pub(super) fn heard(&self, made: &[u8], usage: Option<Usage>) -> Option<Heard> {
+        let id = self.looks_at()?;
+        let bill = match reach::has_ended(made) {
+            None if reach::goes_on(made) => None,
+            None => return None,
+            Some(failed) => Some(usage.map(settle::bill_of).or_else(|| failed.then(Bill::default))?),
+        };
+        Some(Heard { id, bill })
     }
 }
 
 #[wasm_bindgen]
 impl Through {
+    /// Whether the object is to be asked again in a moment, once.
+    pub fn early(&mut self) -> bool {
+        self.visit.early()
+    }
+
     /// Whether a body of this content type can be JSON to its provider, whatever it says of itself: forms and media cannot.
     pub fn opens(&self, content_type: &str) -> bool {
         let kind = content_type.trim_start().to_ascii_lowercase();

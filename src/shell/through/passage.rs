@@ -1,5 +1,6 @@
 //! A native call's answer on its way through: the part that JavaScript calls for each chunk.
 
+use crate::chat::Usage;
 use crate::passthrough::{Guard, Meter};
 use crate::reach::Made;
 use crate::secret::watch::Watch;
@@ -27,10 +28,16 @@ pub(in crate::shell) struct Passing {
 
 impl Passage {
     /// One for an answer of this content type, in which nothing may be that `watch` finds. `works`: the provider works for it.
-    pub(in crate::shell) fn new(content_type: &str, works: bool, watch: Watch, made: Option<Made>) -> Self {
+    pub(in crate::shell) fn new(content_type: &str, works: bool, watch: Rc<Watch>, made: Option<Made>) -> Self {
         let guard = Guard::new(watch);
         let passing = Passing { guard, meter: Meter::new(content_type), works, bytes: 0, made, over: false };
         Self(Rc::new(RefCell::new(passing)))
+    }
+
+    /// The beginning of an answer to a look, and the usage that it tells of.
+    pub(super) fn looked(&self) -> (Vec<u8>, Option<Usage>) {
+        let passing = self.0.borrow();
+        (passing.made.as_ref().map(|made| made.beginning().to_vec()).unwrap_or_default(), passing.meter.usage())
     }
 
     /// The ids of what its provider has kept.

@@ -5,6 +5,7 @@ use crate::chat::{Citation, Event, Fault, Finish, Fold, Head, Usage};
 use crate::dialect::Stamp;
 use crate::dialect::anthropic::samples::{CASES, answers, fixture, fixture_json};
 use crate::dialect::anthropic::{answer, fault};
+use crate::service::{Service, Uses};
 use crate::sse::Frames;
 use crate::units::Tokens;
 use proptest::prelude::*;
@@ -196,10 +197,10 @@ fn the_reader_forgives_what_makes_no_sense() {
     ]);
     let called =
         |nth, name: &str| Event::ToolCall { choice: 0, nth, id: "i".to_owned(), name: name.to_owned(), free: false };
-    assert_eq!(
-        read,
-        [Event::Ping, text("a"), called(0, "f"), arguments(0, "{\"a\":1}"), called(1, "g"), arguments(1, "{}")]
-    );
+    let uses = Uses { searches: 1, ..Uses::default() };
+    let searched = Event::Service(Service { uses, ..Service::default() });
+    let first = [Event::Ping, text("a"), called(0, "f"), arguments(0, "{\"a\":1}")];
+    assert_eq!(read, [&first[..], &[searched, called(1, "g"), arguments(1, "{}")]].concat());
     let start = json!({"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 5, "output_tokens": 1,
         "cache_creation_input_tokens": 4, "cache_creation": {"ephemeral_1h_input_tokens": 4}}}});
     let end = json!({"type": "message_delta", "delta": {}, "usage": {"input_tokens": 0, "output_tokens": 8}});

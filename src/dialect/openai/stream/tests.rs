@@ -72,7 +72,7 @@ fn a_stream_tells_what_the_whole_answer_tells() {
     }
     let error = fault::read(&fixture_json("error", "answer.json"));
     let read = events(fixture("error", "sse").as_bytes());
-    assert_eq!(read[1..], [text(0, "Hel"), Event::Fault(error)]);
+    assert_eq!(read[2..], [text(0, "Hel"), Event::Fault(error)]);
     let stream = written(&read, true);
     assert!(stream.ends_with("event: error\ndata: {\"error\":{\"message\":\"The server had an error while processing your request.\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n"), "{stream}");
 }
