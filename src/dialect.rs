@@ -22,6 +22,7 @@ pub mod workers_ai;
 pub(crate) mod service;
 pub(crate) mod names;
 pub(crate) mod skim;
+pub(crate) mod tokens;
 mod walk;
 
 pub use envelope::{BadRequest, CHOICES_MAX, Envelope, MODEL_BYTES_MAX};

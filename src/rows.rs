@@ -66,16 +66,19 @@ pub enum Truth {
     Counted,
     /// A provider fell silent; what came of it was counted, or else is what such calls mostly use.
     Estimated,
+    /// The provider told of more than the call can have used; it is billed the most that it can.
+    Bounded,
     /// Nothing is known but the most it can have been.
     Ceiling,
 }
 
 impl Truth {
     /// Every kind, with the name it has in rows and documents.
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 5] = [
         ("reported", Self::Reported),
         ("counted", Self::Counted),
         ("estimated", Self::Estimated),
+        ("bounded", Self::Bounded),
         ("ceiling", Self::Ceiling),
     ];
 

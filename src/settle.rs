@@ -2,7 +2,7 @@
 
 use crate::chat::Usage;
 use crate::price::Bill;
-use crate::reckon::{Known, Reckoning};
+use crate::reckon::{Basis, Known, Reckoning};
 use crate::rows::Truth;
 
 /// The bill of a call of which so much is `known`.
@@ -10,8 +10,13 @@ use crate::rows::Truth;
 /// [`Reckoning::settle`] has the table of all cases. A call of which the client got nothing is not
 /// billed at all, and does not come here.
 pub fn bill(known: Known, reckoning: &Reckoning) -> (Bill, Truth) {
-    let (usage, told) = reckoning.settle(known);
-    (bill_of(usage), if told { Truth::Reported } else { Truth::Counted })
+    let (usage, basis) = reckoning.settle(known);
+    let truth = match basis {
+        Basis::Told => Truth::Reported,
+        Basis::Counted => Truth::Counted,
+        Basis::Bounded => Truth::Bounded,
+    };
+    (bill_of(usage), truth)
 }
 
 /// The tokens of `usage` as they are billed.
@@ -31,7 +36,7 @@ mod tests {
         let usage =
             Usage { input: Tokens::new(9), cached_input: Tokens::new(4), output: Tokens::new(5), ..Usage::default() };
         let known = Known { usage: Some(usage), counted: Tokens::new(6), since: Tokens::ZERO };
-        let reckoning = Reckoning { input: Tokens::new(7), output_max: None };
+        let reckoning = Reckoning { input: Tokens::new(7), output_max: None, bounds: None };
         let billed = Bill { cached_input: Tokens::new(4), ..Bill::of(Tokens::new(9), Tokens::new(5)) };
         assert_eq!(bill(known, &reckoning), (billed, Truth::Reported));
         let untold = Known { usage: None, since: Tokens::new(6), ..known };

@@ -12,6 +12,7 @@ mod watching;
 mod call;
 mod body;
 mod outgoing;
+mod failed;
 mod answered;
 mod long;
 mod google;

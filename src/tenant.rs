@@ -150,6 +150,7 @@ impl Tenant {
         let gauges = Gauges::of(now, self.limits.covering(now, caller));
         let output_cap = output.cap;
         let (input_estimate, drop_unsupported, max_output) = (input.estimate, model.drop_unsupported, model.max_output);
+        let (input_max, context) = (Some(input.ceiling), model.max_input);
         Ok(Admission {
             at,
             hops,
@@ -157,6 +158,8 @@ impl Tenant {
             drop_unsupported,
             max_output,
             input_estimate,
+            input_max,
+            context,
             on_disconnect,
             lease,
             gauges,
@@ -307,7 +310,18 @@ impl Tenant {
         let gauges = Gauges::of(self.now, self.limits.covering(self.now, caller));
         let Policy { on_disconnect, lease, .. } = *self.policy(&row.key);
         let (at, input_estimate) = (row.at, row.held.likely_input);
-        let (drop_unsupported, max_output) = (model.drop_unsupported, model.max_output);
-        Admission { at, hops, output_cap, drop_unsupported, max_output, input_estimate, on_disconnect, lease, gauges }
+        Admission {
+            at,
+            hops,
+            output_cap,
+            drop_unsupported: model.drop_unsupported,
+            max_output: model.max_output,
+            input_estimate,
+            input_max: Some(row.held.input),
+            context: model.max_input,
+            on_disconnect,
+            lease,
+            gauges,
+        }
     }
 }

@@ -22,9 +22,11 @@ use serde_json::Value;
 
 mod answered_by;
 mod configure;
+mod metrics;
 
 pub use answered_by::AnsweredBy;
-pub use configure::{CatalogUpdate, Configure, KeyUpdate, Metrics, TenantUpdate};
+pub use configure::{CatalogUpdate, Configure, KeyUpdate, TenantUpdate};
+pub use metrics::Metrics;
 
 /// The answer to a message that settles and admits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -125,6 +127,12 @@ pub struct Admission {
     pub max_output: Option<Tokens>,
     /// What its input is reckoned at where nobody reports it.
     pub input_estimate: Tokens,
+    /// The most that its input can be, by what was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_max: Option<Tokens>,
+    /// The most that its model reads, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Tokens>,
     /// What becomes of a stream whose client leaves.
     #[serde(default)]
     pub on_disconnect: Disconnect,
@@ -320,6 +328,9 @@ pub struct Settlement {
     /// What the answer tells of work that went on behind another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Heard>,
+    /// Its provider told of more than the call can have used: `end` tells the most that it can.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bounded: bool,
 }
 
 /// What a look at something tells of the work that made it.

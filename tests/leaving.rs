@@ -86,7 +86,7 @@ fn a_stop_of_ours_is_no_word_of_the_providers() {
     for dialect in PROVIDERS {
         for to in [Endpoint::Chat, Endpoint::Responses, Endpoint::Messages, Endpoint::Generate] {
             let mut relay = relay(dialect, to);
-            let reckoning = Reckoning { input: Tokens::new(7), output_max: None };
+            let reckoning = Reckoning { input: Tokens::new(7), output_max: None, bounds: None };
             let heading = Heading::new(to, "9", 17, "m");
             relay.stop_at(Some(Stop { output: Tokens::new(1), reckoning, heading }));
             frames(dialect, "reasoning").iter().for_each(|frame| drop(relay.push(frame.as_bytes())));

@@ -11,7 +11,7 @@ use tollgate::chat::Usage;
 use tollgate::dialect::{Dialect, Endpoint, Stamp};
 use tollgate::passthrough::{self, Meter};
 use tollgate::price::{Bill, Price};
-use tollgate::reckon::Reckoning;
+use tollgate::reckon::{Basis, Reckoning};
 use tollgate::relay::{End, Relay};
 use tollgate::rows::Truth;
 use tollgate::units::{Rate, Tokens};
@@ -219,10 +219,10 @@ proptest! {
         if !is_left {
             relay.finish(End::Cut);
         }
-        let reckoning = Reckoning { input: Tokens::new(50), output_max: Some(HELD) };
-        let (usage, is_word) = reckoning.settle(relay.metered().over());
+        let reckoning = Reckoning { input: Tokens::new(50), output_max: Some(HELD), bounds: None };
+        let (usage, basis) = reckoning.settle(relay.metered().over());
         if told {
-            prop_assert_eq!((usage, is_word), (truth(dialect, &pieces), true));
+            prop_assert_eq!((usage, basis), (truth(dialect, &pieces), Basis::Told));
         } else {
             prop_assert!(usage.output.get() >= seen && usage.output <= HELD, "{} for {seen}", usage.output.get());
             prop_assert!(usage.input > Tokens::ZERO);
@@ -257,7 +257,7 @@ proptest! {
             meter.push(chunk);
         }
         let price = Price::flat(Rate::new(1_000_000_000), Rate::new(40_000_000_000));
-        let (bill, cost, rests_on) = passthrough::bill(&price, "POST", &meter);
+        let (bill, cost, rests_on) = passthrough::bill(&price, true, &meter);
         if told {
             let usage = truth_of(dialect, &pieces, kind);
             prop_assert_eq!((bill.input, bill.output, rests_on), (usage.input, usage.output, Truth::Reported));

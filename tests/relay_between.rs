@@ -126,7 +126,7 @@ fn a_stream_is_stopped_as_by_its_own_cap() {
         // Later a provider may end the stream in the very frame that comes to it.
         for output in 0..2 {
             let (mut relay, mut sent) = (relay(from, to), Vec::new());
-            let reckoning = Reckoning { input: Tokens::new(5), output_max: None };
+            let reckoning = Reckoning { input: Tokens::new(5), output_max: None, bounds: None };
             let heading = Heading::new(to, "1-2", 17, "m");
             relay.stop_at(Some(Stop { output: Tokens::new(output), reckoning, heading }));
             for piece in bytes.chunks(9) {

@@ -14,7 +14,7 @@ use tollgate::relay::{End, Relay, Relayed, Stop};
 use tollgate::sse::Frames;
 use tollgate::units::Tokens;
 
-const RECKONING: Reckoning = Reckoning { input: Tokens::new(7), output_max: None };
+const RECKONING: Reckoning = Reckoning { input: Tokens::new(7), output_max: None, bounds: None };
 
 fn stop(output: u64) -> Option<Stop> {
     Some(Stop {

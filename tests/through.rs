@@ -263,9 +263,15 @@ fn an_end_that_no_usage_was_told_of_costs_no_less_than_the_front_says() {
         let admitted = pass(&mut world, "c", Some("openai"), "audio/speech").unwrap();
         let end = End { bill, cost: NanoUsd::new(cost), status: 200, truth: Truth::Ceiling, ..End::default() };
         let model = model.map(str::to_owned);
-        let by = |model| AnsweredBy { provider: "openai".to_owned(), model, request: NanoUsd::ZERO };
+        let by = |model| AnsweredBy {
+            provider: "openai".to_owned(),
+            model,
+            request: NanoUsd::ZERO,
+            path: String::new(),
+            service: Service::UNTOLD,
+        };
         let (call, answered_by) = ("c".to_owned(), model.map(by));
-        let settlement = Settlement { at: Some(admitted.at), call, end, attempts: Vec::new(), name: None, answered_by };
+        let settlement = Settlement { at: Some(admitted.at), call, end, answered_by, ..Settlement::default() };
         world.tenant.settle(world.now, &settlement).unwrap();
         assert_eq!(u64::try_from(world.usage().cost), Ok(ends_at));
     }

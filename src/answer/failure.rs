@@ -28,7 +28,7 @@ const EMPTY: [&str; 9] = [
 const EMPTY_CODE: &str = "3036";
 /// What providers call what went wrong, in small letters, and the HTTP status of that: the first that a `type` or a `code` has
 /// in it counts.
-const WORDS: [(&str, u16); 29] = [
+const WORDS: [(&str, u16); 30] = [
     ("rate_limit", 429),
     ("ratelimit", 429),
     ("too_many", 429),
@@ -38,6 +38,7 @@ const WORDS: [(&str, u16); 29] = [
     ("resource_exhausted", 429),
     ("slow_down", 429),
     ("servicequota", 429),
+    ("server_is_overloaded", 503),
     ("overloaded", 529),
     ("unavailable", 503),
     ("capacity", 503),

@@ -22,6 +22,11 @@ pub(in crate::dialect) struct Seen {
 }
 
 impl Seen {
+    /// Whether it asks for something that may cost more than is reckoned.
+    const fn is_unbounded(&self) -> bool {
+        self.shape.unbounded || self.is_served
+    }
+
     /// Notes that the value that begins at `start` has no bound, and what it names that is kept at the provider.
     pub(in crate::dialect) fn strange(&mut self, start: &Cursor<'_>) {
         self.shape.unbounded = true;
@@ -46,14 +51,14 @@ pub(in crate::dialect) trait Walk: Default {
             return self.elsewhere(cursor);
         }
         object(cursor, &mut |cursor, key| {
-            let before = self.seen().shape.unbounded;
+            let before = self.seen().is_unbounded();
             match reach::of_field(key.name) {
                 Some(field) if reach::is_asked(cursor, field)? => self.reaches(cursor, field)?,
                 _ if !self.seen().is_extra && field(key.name, &["extra_body"]).is_some() => self.extra(cursor)?,
                 _ => self.field(cursor, key)?,
             }
             let seen = self.seen();
-            if seen.shape.unbounded && !before {
+            if seen.is_unbounded() && !before {
                 seen.reach.unbounded(key.name);
             }
             Some(())

@@ -22,7 +22,7 @@ fn a_tenant_is_shown_with_every_default() {
             "object": "tenant", "id": "acme", "name": "Acme", "enabled": true,
             "policy": {
                 "limits": [], "models": ["*"], "on_shortfall": "fit", "on_disconnect": "abort", "fit_min": 256,
-                "lease": "600s", "unknown_price": "reject", "unbounded": "reserve",
+                "lease": "600s", "unknown_price": "reject", "unsettled": "estimate", "unbounded": "reserve",
                 "passthrough": ["*/images/*", "*/audio/*", "*/moderations", "*/rerank"]
             },
             "created_at": "2027-01-15T08:00:00.123Z", "updated_at": "2027-01-15T08:00:00.123Z",

@@ -6,18 +6,18 @@ use super::stream::Stream;
 use super::through::passage::Passage;
 use super::visit::{Asked, Visit};
 use crate::answer::Failing;
-use crate::attempt::{self, Attempts, Ending};
+use crate::attempt::{Attempts, Ending};
 use crate::dialect::{BadRequest, Dialect, Endpoint, Envelope};
 use crate::health::Outcome;
 use crate::idempotency::{Following, Idempotency};
 use crate::key::Presented;
 use crate::reach::{Made, Reach, What};
-use crate::reckon::{Known, Reckoning};
-use crate::refusal::{Failure, Refusal};
+use crate::reckon::{Bounds, CONTEXT, Known, READINGS, Reckoning};
+use crate::refusal::Refusal;
 use crate::relay::Metered;
-use crate::rows::End;
+use crate::rows::{End, Truth};
+use crate::secret::Secret;
 use crate::secret::watch::Watch;
-use crate::secret::{self, Secret};
 use crate::service::Service;
 use crate::settle;
 use crate::translate::Outgoing;
@@ -57,7 +57,7 @@ pub(super) struct Call {
     pub(super) token: Option<Secret>,
     /// What watches that they do not.
     pub(super) watch: Rc<Watch>,
-    attempts: Attempts,
+    pub(super) attempts: Attempts,
     /// The answer broke off before its usage was told.
     pub(super) cut: bool,
     /// The failure of that target, until its body is read.
@@ -159,13 +159,22 @@ impl Call {
 
     /// What the call is taken to have used where its provider does not say.
     pub(super) fn reckoning(&self) -> Reckoning {
-        let admission = self.admission.as_ref();
-        let choices = self.envelope.as_ref().map_or(1, |envelope| envelope.n);
-        Reckoning {
-            input: admission.map_or(Tokens::ZERO, |admission| admission.input_estimate),
-            // The provider was told the cap: a count above it counts something else.
-            output_max: admission.and_then(|admission| admission.output_cap).map(|each| each.times(choices)),
-        }
+        let (Some(admission), Some(envelope)) = (&self.admission, &self.envelope) else {
+            return Reckoning::default();
+        };
+        let (choices, shape) = (envelope.n, envelope.shape);
+        let capped = |each: Tokens| each.plus(shape.uncapped_output()).times(choices);
+        // The provider was told the cap: a count above it counts something else.
+        let told = admission.output_cap.or(envelope.output_cap).map(capped);
+        let output_max = if self.endpoint.has_output() { told } else { Some(Tokens::ZERO) };
+        let bounds = admission.input_max.map(|sent| {
+            let readings = if shape.unbounded { READINGS } else { 1 };
+            let context = admission.context.unwrap_or(CONTEXT);
+            let output = output_max.or(admission.max_output.map(|each| each.times(choices)));
+            let output = output.unwrap_or(CONTEXT).max(if shape.unbounded { context } else { Tokens::ZERO });
+            Bounds { sent, input: context.times(readings), output }
+        });
+        Reckoning { input: admission.input_estimate, output_max, bounds }
     }
 
     /// Notes how the call ended, and at what it is billed: of a service other than the standard one the object has the price.
@@ -301,47 +310,6 @@ impl Visit {
         self.call.as_ref().and_then(|call| call.envelope.as_ref()).is_some_and(|envelope| envelope.stream)
     }
 
-    /// Something went wrong that should not: the call is over.
-    pub fn crashed(&mut self, why: &str) {
-        worker::console_error!("a call ended in an error of the gateway: {why}");
-        if let Some(call) = &mut self.call {
-            call.attempts.give_up();
-        }
-        self.give_up(&Refusal::crashed());
-    }
-
-    /// Google gave no token to call it with. Where that is for a secret that is no key file, its name is told.
-    pub fn no_token(&mut self, why: &str) {
-        let account = |call: &Call| secret::unfit_account(call.hop()?.secret.as_deref()?, &call.secrets);
-        let unfit = self.call.as_ref().and_then(account);
-        if let Some(unfit) = unfit {
-            return self.give_up(&Refusal::unfit_secret(&unfit));
-        }
-        worker::console_error!("Google gave no token: {why}");
-        self.target_failed(Outcome::Failed, Ending::NotSent, &Refusal::provider_credentials(401));
-    }
-
-    /// Whether the error `why` of a request leaves open if there was a connection, so that one is to be tried.
-    pub fn doubts(&self, why: &str) -> bool {
-        self.binding().is_none() && attempt::is_doubtful(why, &self.url())
-    }
-
-    /// There is no answer: its time ran out (`late`), its body broke off (`begun`), or the request failed by the error `why`.
-    /// `closed`: no connection can be opened.
-    pub fn failed(&mut self, late: bool, begun: bool, why: &str, closed: bool) {
-        if let Some(call) = &mut self.call {
-            call.let_body_go();
-        }
-        let (failure, ending) = match (late, begun) {
-            (true, _) => (Failure::Slow, Ending::Silent),
-            (false, true) => (Failure::Cut, Ending::Silent),
-            (false, false) if closed => (Failure::Unreachable, Ending::NotSent),
-            (false, false) if self.binding().is_some() => (Failure::Unreachable, attempt::of_binding_error(why)),
-            (false, false) => (Failure::Unreachable, Ending::Silent),
-        };
-        self.target_failed(Outcome::Failed, ending, &Refusal::no_answer(failure));
-    }
-
     /// The relay that a stream passes through.
     pub fn relay(&self) -> Option<Stream> {
         self.call.as_ref()?.relay.clone()
@@ -380,6 +348,9 @@ impl Visit {
         let mut end = std::mem::take(&mut call.end);
         end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
         let at = call.admission.as_ref().map(|admission| admission.at);
+        let bounded = end.truth == Truth::Bounded;
+        // The object may be of the release before, which does not know that word.
+        end.truth = if bounded { Truth::Counted } else { end.truth };
         let (answered_by, cut) = (call.answered_by.take(), std::mem::take(&mut call.cut));
         let kept = std::mem::take(&mut call.kept);
         let (call, goes_on) = (self.id.clone(), call.goes_on);
@@ -394,6 +365,7 @@ impl Visit {
             cut,
             kept,
             goes_on,
+            bounded,
             ..Settlement::default()
         })
     }

@@ -9,7 +9,7 @@ use super::visit::Visit;
 use super::watching::watch;
 use crate::address;
 use crate::answer::{self, Failing, Verdict};
-use crate::attempt::{self, Attempts, Ending};
+use crate::attempt::{Attempts, Ending};
 use crate::bound::Shape;
 use crate::catalog::Auth;
 use crate::dialect::Dialect;
@@ -17,7 +17,7 @@ use crate::health::Outcome;
 use crate::key;
 use crate::passthrough::{self, Meter};
 use crate::reach::Reach;
-use crate::refusal::{Failure, Refusal};
+use crate::refusal::Refusal;
 use crate::rows::End;
 use crate::secret::watch::Watch;
 use crate::secret::{self, Secret};
@@ -27,7 +27,7 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 mod body;
-mod failing;
+mod failure;
 pub(super) mod passage;
 mod told;
 
@@ -283,26 +283,9 @@ impl Through {
         self.watch = watch(&[self.secrets.as_slice(), self.token.as_slice()].concat());
     }
 
-    /// Google gave no token to call it with. Where that is for a secret that is no key file, its name is told.
-    pub fn no_token(&mut self, why: &str) {
-        let name = self.hop().and_then(|hop| hop.secret.as_deref());
-        if let Some(unfit) = name.and_then(|name| secret::unfit_account(name, &self.secrets)) {
-            return self.give_up(&Refusal::unfit_secret(&unfit));
-        }
-        worker::console_error!("Google gave no token: {why}");
-        self.target_failed(Outcome::Failed, Ending::NotSent, &Refusal::provider_credentials(401));
-    }
-
     /// The request's method.
     pub fn method(&self) -> String {
         self.native.method.clone()
-    }
-
-    /// The request goes out now.
-    pub fn sends(&mut self) {
-        if let Some(target) = self.hop().map(|hop| hop.target.clone()).filter(|_| self.works()) {
-            self.attempts.send(&target);
-        }
     }
 
     /// Where the request goes.
@@ -339,25 +322,6 @@ impl Through {
     /// How long the head of the answer may take, the sending of the request included, in milliseconds.
     pub fn timeout(&self) -> u32 {
         self.hop().and_then(|hop| u32::try_from(hop.timeout.get()).ok()).unwrap_or(u32::MAX)
-    }
-
-    /// Whether the error `why` of the request leaves open if there was a connection, so that one is to be tried.
-    pub fn doubts(&self, why: &str) -> bool {
-        attempt::is_doubtful(why, &self.url())
-    }
-
-    /// There is no answer: its time ran out (`late`), or the connection broke; `closed`: none can be opened.
-    pub fn failed(&mut self, late: bool, closed: bool) {
-        let failure = if late { Failure::Slow } else { Failure::Unreachable };
-        let ending = if closed { Ending::NotSent } else { Ending::Silent };
-        self.target_failed(Outcome::Failed, ending, &Refusal::no_answer(failure));
-    }
-
-    /// Something went wrong that should not: the call is over.
-    pub fn crashed(&mut self, why: &str) {
-        worker::console_error!("a native call ended in an error of the gateway: {why}");
-        self.attempts.give_up();
-        self.give_up(&Refusal::crashed());
     }
 
     /// Takes the head of the provider's answer, its headers as `through.js` names them and `waits` as `answerHead` has them, at

@@ -98,6 +98,12 @@ impl Tenant {
     /// The end of `row`'s call that a settlement tells of, as of `now`.
     fn end_of(&self, now: Millis, row: &CallRow, settlement: &Settlement) -> End {
         let end = self.priced(row, settlement, End { at: now, ..settlement.end.clone() });
+        let end = self.with_silence(row, settlement, end);
+        if settlement.bounded { End { truth: Truth::Bounded, ..end } } else { end }
+    }
+
+    /// `end` with what silence costs.
+    fn with_silence(&self, row: &CallRow, settlement: &Settlement, end: End) -> End {
         if settlement.silent.is_empty() && !settlement.cut {
             return end;
         }

@@ -190,6 +190,8 @@ impl Tenant {
             drop_unsupported: false,
             max_output: None,
             input_estimate: Tokens::ZERO,
+            input_max: None,
+            context: None,
             on_disconnect: policy.on_disconnect,
             lease: policy.lease,
             gauges,

@@ -176,7 +176,7 @@ test('a model that is unknown, and one that the key may not call, get the same 4
 test('a path that is not served is a 404 that lists those which are', TIMEOUT, async () => {
   const tenant = await tenantWithHistory();
   await changesNothing(tenant, async () => {
-    for (const [method, path] of [['GET', '/'], ['POST', '/v1'], ['POST', '/v1/complete'], ['POST', '/v1/responses/x'],
+    for (const [method, path] of [['GET', '/'], ['POST', '/v1'], ['POST', '/v1/complete'], ['POST', '/v1/responsesx'],
       ['POST', '/v1/chat/completions/'], ['POST', '//v1/chat/completions'], ['POST', '/v1/Chat/completions'], ['GET', '/v1/usage/all'],
       ['GET', '/%00'], ['DELETE', '/v1/everything'], ['POST', `/${'x'.repeat(5_000)}`]]) {
       const response = await fetch(`${world.url}${path}`, { method, headers: tenant.headers(), body: method === 'POST' ? '{}' : undefined });

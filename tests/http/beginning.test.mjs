@@ -15,7 +15,7 @@ const STREAMS = {
   'the last word': ['blank', 502, 'upstream_no_answer'],
   'what cannot be read': ['garble', 502, 'upstream_error'],
   'a web page': ['page', 502, 'upstream_no_answer'],
-  'the body of an error': ['errbody', 503, 'server_is_overloaded'],
+  'the body of an error': ['errbody'],
   'silence': ['stall0', 504, 'upstream_timeout'],
   'silence after its opening': ['opened-stall0', 504, 'upstream_timeout'],
   'a reset': ['cut0', 502, 'upstream_cut'],
@@ -25,10 +25,15 @@ const WHOLE = {
   'nothing': ['empty', 502, 'upstream_no_answer'],
   'an empty object': ['blank', 502, 'upstream_no_answer'],
   'a web page': ['page', 502, 'upstream_no_answer'],
-  'the body of an error': ['errbody', 503, 'server_is_overloaded'],
+  'the body of an error': ['errbody'],
 };
 /** What the scripted error of each dialect means. */
 const ERRORS = { openai: 502, anthropic: 529, responses: 502, gemini: 503, converse: 502 };
+/** What the body of its 503 means by itself. */
+const BODIES = {
+  openai: [503, 'server_is_overloaded'], anthropic: [529, 'server_is_overloaded'], responses: [503, 'server_is_overloaded'],
+  gemini: [503, 'server_is_overloaded'], converse: [502, 'upstream_error'],
+};
 const SILENT = new Set(['stall0', 'opened-stall0', 'cut0', 'opened-cut0']);
 const ASKS = {
   chat: ['/v1/chat/completions', { messages: HELLO }],
@@ -110,7 +115,8 @@ for (const dialect of Object.keys(ERRORS)) {
     const tenantOf = await tenants();
     for (const [what, [words, status = ERRORS[dialect], code]] of Object.entries(STREAMS)) {
       // Of a stream of frames nothing is understood once one is broken.
-      const told = dialect === 'converse' && words === 'garble' ? [502, 'upstream_no_answer'] : [status, code];
+      const broken = dialect === 'converse' && words === 'garble' ? [502, 'upstream_no_answer'] : [status, code];
+      const told = words === 'errbody' ? BODIES[dialect] : broken;
       await each(tenantOf, async (kind, tenant) => {
         const row = await toldOff(kind, tenant, modelOf(dialect, words, 'alone'), true, told);
         if (!SILENT.has(words)) assert.deepEqual([row.cost, row.output], [0, 0], `${dialect}, ${what}`);
@@ -120,7 +126,8 @@ for (const dialect of Object.keys(ERRORS)) {
 
   test(`a whole answer of ${dialect} that is none: the next target answers, or the client is told`, TIMEOUT, async () => {
     const tenantOf = await tenants();
-    for (const [words, ...told] of Object.values(WHOLE)) {
+    for (const [words, ...said] of Object.values(WHOLE)) {
+      const told = words === 'errbody' ? BODIES[dialect] : said;
       await each(tenantOf, async (kind, tenant) => {
         await fromBackup(kind, tenant, modelOf(dialect, words, 'backed'), false);
         const row = await toldOff(kind, tenant, modelOf(dialect, words, 'alone'), false, told);

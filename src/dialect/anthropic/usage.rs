@@ -1,6 +1,7 @@
 //! The tokens that a call used. What was cached stands beside `input_tokens` here, not within.
 
 use crate::chat::Usage;
+use crate::dialect::tokens;
 use crate::units::Tokens;
 use serde_json::{Map, Value, json};
 
@@ -46,10 +47,7 @@ impl Tally {
     }
 
     fn of(usage: &Value) -> Self {
-        let count = |path: &str| {
-            let count = usage.pointer(path).and_then(Value::as_u64);
-            Tokens::new(count.unwrap_or_default())
-        };
+        let count = |path: &str| tokens::of(usage.pointer(path)).unwrap_or_default();
         Self {
             fresh: count("/input_tokens"),
             read: count("/cache_read_input_tokens"),

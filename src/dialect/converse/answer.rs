@@ -2,7 +2,7 @@
 
 use super::block;
 use crate::chat::{Answer, Choice, Citation, Finish, Head, Part, Text, Usage};
-use crate::dialect::Stamp;
+use crate::dialect::{Stamp, tokens};
 use crate::units::Tokens;
 use serde_json::{Map, Value, json};
 
@@ -56,25 +56,28 @@ pub(super) fn read_finish(end: &Value) -> Option<Finish> {
     })
 }
 
-/// Reads what was used; `None` where `inputTokens` is no count.
+/// Reads what was used; `None` where neither `inputTokens` nor `outputTokens` is a count.
 ///
 /// Tokens that are cached, read or written, stand beside `inputTokens`. So says Bedrock's page on prompt caching, and so
 /// it is billed.
 pub(crate) fn read_usage(usage: &Value) -> Option<Usage> {
-    let count = |name: &str| usage.get(name).and_then(Value::as_u64).map(Tokens::new);
-    let fresh = count("inputTokens")?;
-    let (cached_input, written) =
-        (count("cacheReadInputTokens").unwrap_or_default(), count("cacheWriteInputTokens").unwrap_or_default());
+    let told = ["inputTokens", "outputTokens"].into_iter().any(|name| tokens::of(usage.get(name)).is_some());
+    if !told {
+        return None;
+    }
+    let count = |name: &str| tokens::of(usage.get(name)).unwrap_or_default();
+    let (fresh, cached_input, written) =
+        (count("inputTokens"), count("cacheReadInputTokens"), count("cacheWriteInputTokens"));
     let details = usage.get("cacheDetails").and_then(Value::as_array).into_iter().flatten();
     let of_hour = details.filter(|detail| detail.get("ttl").is_some_and(|ttl| ttl == "1h"));
-    let hour = of_hour.filter_map(|detail| detail.get("inputTokens")?.as_u64()).fold(0, u64::saturating_add);
-    let cache_write_hour = Tokens::new(hour).min(written);
+    let hour = of_hour.filter_map(|detail| tokens::of(detail.get("inputTokens"))).fold(Tokens::ZERO, Tokens::plus);
+    let cache_write_hour = hour.min(written);
     Some(Usage {
         input: fresh.plus(cached_input).plus(written),
         cached_input,
         cache_write: written.minus(cache_write_hour),
         cache_write_hour,
-        output: count("outputTokens").unwrap_or_default(),
+        output: count("outputTokens"),
         ..Usage::default()
     })
 }

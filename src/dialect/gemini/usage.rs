@@ -1,6 +1,7 @@
 //! `usageMetadata`: the tokens of a call.
 
 use crate::chat::Usage;
+use crate::dialect::tokens;
 use crate::units::Tokens;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +11,7 @@ use serde_json::{Map, Value, json};
 /// the total has above the input, where that is more. The sound in `promptTokensDetails` may have been cached: then it is
 /// sound here, for it is the dearer.
 pub(super) fn read(usage: &Value) -> Option<Usage> {
-    let count = |name: &str| Tokens::new(usage.get(name).and_then(Value::as_u64).unwrap_or_default());
+    let count = |name: &str| tokens::of(usage.get(name)).unwrap_or_default();
     let sound = |name: &str| sound(usage.get(name));
     let input = count("promptTokenCount").plus(count("toolUsePromptTokenCount"));
     let thought = count("thoughtsTokenCount");
@@ -60,8 +61,7 @@ pub(super) fn write(usage: Usage) -> Value {
 fn sound(details: Option<&Value>) -> Tokens {
     let details = details.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let sound = details.iter().filter(|detail| detail.get("modality").is_some_and(|kind| kind == "AUDIO"));
-    let tokens = sound.filter_map(|detail| detail.get("tokenCount").and_then(Value::as_u64));
-    tokens.map(Tokens::new).fold(Tokens::ZERO, Tokens::plus)
+    sound.filter_map(|detail| tokens::of(detail.get("tokenCount"))).fold(Tokens::ZERO, Tokens::plus)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::chat::Usage;
 use crate::dialect::skim::Cursor;
+use crate::dialect::tokens;
 use crate::units::Tokens;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -23,8 +24,8 @@ pub fn read_answer(body: &[u8]) -> Result<Option<Usage>, CutAnswer> {
 }
 
 impl Usage {
-    /// Reads the object `usage`; `None` where `prompt_tokens` is no count, or `completion_tokens` is
-    /// there and is none. A part that makes no sense is left out.
+    /// Reads the object `usage`; `None` where neither `prompt_tokens` nor `completion_tokens` is a count.
+    /// A part that makes no sense is left out.
     ///
     /// Cached tokens are parts of `prompt_tokens`, under OpenAI's names and under Anthropic's, which
     /// LiteLLM and Databricks use so. Anthropic itself counts its own beside the prompt: they are
@@ -48,8 +49,11 @@ impl Usage {
                 "cache_creation",
             ],
         );
-        let prompt = read_tokens(prompt)?;
-        let completion = if matches!(completion, b"" | b"null") { Tokens::ZERO } else { read_tokens(completion)? };
+        let (prompt, completion) = (tokens::of_raw(prompt), tokens::of_raw(completion));
+        if prompt.is_none() && completion.is_none() {
+            return None;
+        }
+        let (prompt, completion) = (prompt.unwrap_or_default(), completion.unwrap_or_default());
         let (total, read, written) = (count(total), count(read), count(written));
         let beside = read.plus(written);
         let adds_up = beside > Tokens::ZERO && total == prompt.plus(completion).plus(beside);
@@ -104,7 +108,7 @@ fn kept_an_hour(lifetimes: &[u8]) -> Tokens {
 
 /// A count; none where it makes no sense.
 fn count(raw: &[u8]) -> Tokens {
-    read_tokens(raw).unwrap_or_default()
+    tokens::of_raw(raw).unwrap_or_default()
 }
 
 /// Takes up to `tokens` from what is left of the whole.
@@ -112,10 +116,6 @@ fn take(rest: &mut Tokens, tokens: Tokens) -> Tokens {
     let taken = tokens.min(*rest);
     *rest = rest.minus(taken);
     taken
-}
-
-fn read_tokens(raw: &[u8]) -> Option<Tokens> {
-    read_whole(str::from_utf8(raw).ok()?).map(Tokens::new)
 }
 
 /// The whole number that the JSON number `text` is, held down to `u64::MAX`; `None` for one below
@@ -284,7 +284,7 @@ mod tests {
             ("null", "null"),
             ("[1]", "[1]"),
             (r#"{"cached_tokens":null}"#, r#"{"reasoning_tokens":-1}"#),
-            (r#"{"cached_tokens":-1,"audio_tokens":"4"}"#, r#"{"reasoning_tokens":{},"audio_tokens":1.5}"#),
+            (r#"{"cached_tokens":-1,"audio_tokens":"4.5"}"#, r#"{"reasoning_tokens":{},"audio_tokens":1.5}"#),
             (r#"{"cached_tokens":{"cached_tokens":2}}"#, "7"),
         ] {
             check(&details(input, output), ([8, 0, 0, 0, 0], [2, 0, 0]));
@@ -307,13 +307,27 @@ mod tests {
             "7",
             "[1,2,3,null]",
             "{}",
-            r#"{"prompt_tokens":-1,"completion_tokens":2}"#,
-            r#"{"prompt_tokens":1,"completion_tokens":"2"}"#,
-            r#"{"prompt_tokens":1.5,"completion_tokens":2}"#,
-            r#"{"prompt_tokens":1,"completion_tokens":1e400}"#,
+            r#"{"prompt_tokens":-1,"completion_tokens":-2,"total_tokens":-3}"#,
+            r#"{"prompt_tokens":1.5,"completion_tokens":[]}"#,
+            r#"{"total_tokens":7}"#,
         ] {
             assert_eq!(answer(garbage), Ok(None), "{garbage}");
         }
+    }
+
+    #[test]
+    fn each_part_is_read_by_itself_as_far_as_it_makes_sense() {
+        check(r#"{"prompt_tokens":-1,"completion_tokens":2}"#, ([0; 5], [2, 0, 0]));
+        check(r#"{"prompt_tokens":1.5,"completion_tokens":2}"#, ([0; 5], [2, 0, 0]));
+        check(r#"{"prompt_tokens":9,"completion_tokens":-2}"#, ([9, 0, 0, 0, 0], [0; 3]));
+        check(r#"{"prompt_tokens":"9","completion_tokens":"2"}"#, ([9, 0, 0, 0, 0], [2, 0, 0]));
+        check(r#"{"prompt_tokens":1e1,"completion_tokens":2e0}"#, ([10, 0, 0, 0, 0], [2, 0, 0]));
+        check(r#"{"completion_tokens":2}"#, ([0; 5], [2, 0, 0]));
+        let most = crate::units::CEILING;
+        check(r#"{"prompt_tokens":1,"completion_tokens":1e400}"#, ([1, 0, 0, 0, 0], [most, 0, 0]));
+        check(r#"{"prompt_tokens":18446744073709551616}"#, ([most, 0, 0, 0, 0], [0; 3]));
+        // Of two that have one name the last is the answer's, as JSON is mostly read.
+        check(r#"{"prompt_tokens":1000,"completion_tokens":2,"prompt_tokens":1}"#, ([1, 0, 0, 0, 0], [2, 0, 0]));
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! What an answer used.
 
 use crate::chat::Usage;
-use crate::dialect::openai::usage::read_whole;
+use crate::dialect::tokens;
 use crate::units::Tokens;
 use serde_json::{Value, json};
 
-/// Reads the object `usage`; `None` where it counts no input or no output.
+/// Reads the object `usage`; `None` where it counts neither input nor output.
 ///
 /// Parts never say more than their whole; of too much, those count first that are dearer. What is kept for twelve hours
 /// counts as kept for an hour, the longest that others have.
 pub(super) fn read(usage: &Value) -> Option<Usage> {
-    let (input, output) = (count(usage.get("input_tokens"))?, count(usage.get("output_tokens"))?);
-    let detail = |details: &str, name: &str| count(usage.get(details).and_then(|it| it.get(name))).unwrap_or_default();
+    let (input, output) = (tokens::of(usage.get("input_tokens")), tokens::of(usage.get("output_tokens")));
+    if input.is_none() && output.is_none() {
+        return None;
+    }
+    let (input, output) = (input.unwrap_or_default(), output.unwrap_or_default());
+    let count = |value: Option<&Value>| tokens::of(value).unwrap_or_default();
+    let detail = |details: &str, name: &str| count(usage.get(details).and_then(|it| it.get(name)));
     let written = detail("input_tokens_details", "cache_write_tokens");
     let lives = usage.get("input_tokens_details").and_then(|it| it.get("cache_write_tokens_details"));
-    let long = count(lives.and_then(|it| it.get("ttl_12h_tokens"))).unwrap_or_default();
+    let long = count(lives.and_then(|it| it.get("ttl_12h_tokens")));
     let mut rest = input;
     let cache_write_hour = take(&mut rest, long);
     let cache_write = take(&mut rest, written.minus(long));
@@ -35,10 +40,6 @@ pub(super) fn write(usage: Usage) -> Value {
         "output_tokens_details": {"reasoning_tokens": usage.reasoning.get()},
         "total_tokens": usage.input.plus(usage.output).get(),
     })
-}
-
-fn count(value: Option<&Value>) -> Option<Tokens> {
-    read_whole(&value?.as_number()?.to_string()).map(Tokens::new)
 }
 
 /// Takes up to `tokens` from what is left of the whole.
@@ -75,9 +76,7 @@ mod tests {
                 Usage { input, cached_input, cache_write, cache_write_hour, output, reasoning, ..Usage::default() };
             assert_eq!(read(&written), Some(wanted), "{written}");
         }
-        for garbage in
-            [json!(null), json!([]), json!({"input_tokens": "9", "output_tokens": 1}), json!({"input_tokens": 9})]
-        {
+        for garbage in [json!(null), json!([]), json!({"input_tokens": "nine"}), json!({"tokens": 9})] {
             assert_eq!(read(&garbage), None, "{garbage}");
         }
     }
