@@ -248,11 +248,12 @@ impl Catalog {
     }
 }
 
-/// The document's price of the target `name`.
+/// The document's price of the target `name`: under its name, or under the longest `…*` that covers it. However many prices
+/// there are, it is looked up once for each letter of the name at most.
 fn own_price<'a>(prices: &'a BTreeMap<String, Tariff>, name: &str) -> Option<&'a Tariff> {
-    let covers = |pattern: &str| pattern.strip_suffix('*').is_some_and(|head| name.starts_with(head));
-    let patterns = prices.iter().filter(|(pattern, _)| covers(pattern));
-    prices.get(name).or_else(|| patterns.max_by_key(|(pattern, _)| pattern.len()).map(|(_, tariff)| tariff))
+    let heads = name.char_indices().map(|(at, _)| at).chain([name.len()]).rev();
+    let covering = |at: usize| prices.get(&format!("{}*", name.get(..at)?));
+    prices.get(name).or_else(|| heads.into_iter().find_map(covering))
 }
 
 /// The most input of a listed model: its context. One that has no output takes many texts in a call, each of that size.

@@ -54,6 +54,13 @@ impl Habits {
         learn(&mut self.live, row);
     }
 
+    /// Forgets what a key's calls used.
+    pub fn forget(&mut self, key: &str) {
+        let others = |name: &String, _: &mut Habit| name.split_once(' ').is_none_or(|(own, _)| own != key);
+        self.stored.retain(others);
+        self.live.retain(others);
+    }
+
     /// Moves the calls `done` to the stored habits, of which those that changed are returned; `rest`
     /// are the calls that stay in memory.
     pub fn flush<'a>(

@@ -37,8 +37,8 @@ impl TenantId {
     }
 }
 
-/// A key's public name: 1 to 22 of `0-9 A-Z a-z`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A key's public name: 1 to 22 of `0-9 A-Z a-z`. The default is no key's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyId(String);
 

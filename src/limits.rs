@@ -18,6 +18,7 @@ mod restore;
 mod rule;
 mod set;
 
+pub use rule::Whose;
 pub use set::Limits;
 
 /// What a call uses, or may use at most; what is likely is what rolling windows hold of a call under way.

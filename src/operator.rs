@@ -10,6 +10,7 @@ use crate::wire::{KeyUpdate, TenantUpdate};
 use serde_json::{Map, Value, json};
 
 pub mod edit;
+pub mod list;
 pub mod path;
 pub mod refuse;
 pub mod tries;
@@ -19,8 +20,6 @@ pub const BODY_BYTES_MAX: usize = 1_024 * 1_024;
 /// The largest policy, in bytes and with its defaults written out: every key's is in its object's memory.
 const POLICY_BYTES_MAX: usize = 32 * 1_024;
 const NAME_BYTES_MAX: usize = 200;
-const PAGE_DEFAULT: u64 = 100;
-const PAGE_MAX: u64 = 1_000;
 
 /// A tenant, as the registry keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +131,7 @@ impl KeyRecord {
             hash: self.hash.clone(),
             policy: self.policy.clone(),
             revoked: self.revoked_at.is_some(),
+            revoked_at: self.revoked_at,
             expires_at: self.expires_at,
         }
     }
@@ -168,41 +168,6 @@ pub fn catalog_document(version: u64, document: Value) -> Value {
         shown.extend(document);
     }
     Value::Object(shown)
-}
-
-/// Which part of a list is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// How many entries at most.
-    pub limit: u64,
-    /// The list goes on behind this one; empty: it begins.
-    pub after: String,
-}
-
-impl Page {
-    /// The page that the query's parameters ask for.
-    ///
-    /// # Errors
-    /// The parameter that is wrong.
-    pub fn read<'a>(query: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, Invalid> {
-        let mut page = Self { limit: PAGE_DEFAULT, after: String::new() };
-        for (name, value) in query {
-            match name {
-                "limit" => page.limit = read_number(name, value, 1, PAGE_MAX)?,
-                "after" => value.clone_into(&mut page.after),
-                _ => return Err(unknown_parameter(name, "limit, after")),
-            }
-        }
-        Ok(page)
-    }
-
-    /// A list's document, of `rows` read with one more than the page holds, to know whether there are more.
-    pub fn document(&self, mut rows: Vec<Value>) -> Value {
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let has_more = rows.len() > limit;
-        rows.truncate(limit);
-        json!({"object": "list", "data": rows, "has_more": has_more})
-    }
 }
 
 /// The catalog's version that the query's parameters ask for; `None`: the newest.

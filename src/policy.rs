@@ -18,6 +18,10 @@ pub use increase::Increase;
 const LIMITS_MAX: usize = 32;
 const MODELS_MAX: usize = 64;
 const NAME_BYTES_MAX: usize = 64;
+/// How many days a ledger's rows are kept at most.
+const LEDGER_DAYS_MAX: u64 = 3_650;
+/// How many days they are kept where the policy does not say: a year, and a month to close its books.
+const LEDGER_DAYS_DEFAULT: u64 = 400;
 const LEASE_DEFAULT: Millis = Millis::from_secs(600);
 
 /// What a tenant or a key may do.
@@ -46,6 +50,8 @@ pub struct Policy {
     /// The pages that may call from a browser, of those that the deployment lets; `None`: all of those, or what the tenant's policy
     /// says.
     pub allowed_origins: Option<Vec<OriginPattern>>,
+    /// How many days the rows of ended calls are kept; `None`: as long as usual. Only a tenant's policy says it.
+    pub ledger_days: Option<u64>,
 }
 
 /// One limit: at most `max` of `what`, for each `per`, over `window`.
@@ -187,6 +193,12 @@ impl Policy {
         };
         let allowed_origins =
             fields.optional("allowed_origins").map(|field| origin::read_patterns(&field)).transpose()?;
+        let ledger_days = match fields.optional("ledger_days") {
+            Some(field) if owner == Per::Key => {
+                return Err(field.invalid("does not go into a key's policy; put it into the tenant's"));
+            }
+            days => days.map(|field| field.integer(1, LEDGER_DAYS_MAX)).transpose()?,
+        };
         fields.finish()?;
         Ok(Self {
             limits,
@@ -200,6 +212,7 @@ impl Policy {
             unbounded,
             passthrough,
             allowed_origins,
+            ledger_days,
         })
     }
 
@@ -216,13 +229,31 @@ impl Policy {
             "unsettled": if self.unsettled == Unsettled::Estimate { "estimate" } else { "ceiling" },
             "unbounded": self.unbounded.name(),
         });
-        if let (Some(patterns), Value::Object(fields)) = (&self.passthrough, &mut document) {
-            fields.insert("passthrough".into(), pattern_document(patterns));
+        if let Value::Object(fields) = &mut document {
+            let passthrough = self.passthrough.as_deref().map(pattern_document);
+            fields.extend(passthrough.map(|patterns| ("passthrough".to_owned(), patterns)));
+            fields.extend(self.ledger_days.map(|days| ("ledger_days".to_owned(), days.into())));
         }
         if let (Some(patterns), Value::Object(fields)) = (&self.allowed_origins, &mut document) {
             fields.insert("allowed_origins".into(), patterns.iter().map(OriginPattern::as_str).collect());
         }
         document
+    }
+
+    /// How long the rows of ended calls are kept.
+    pub fn ledger_keeps(&self) -> Millis {
+        Millis::from_secs(86_400).times(self.ledger_days.unwrap_or(LEDGER_DAYS_DEFAULT))
+    }
+
+    /// What it takes of memory, in bytes: its texts, and as much besides as each part of it is made of.
+    pub fn bytes(&self) -> usize {
+        let parts = |patterns: &[Pattern]| {
+            patterns.iter().fold(0_usize, |sum, one| sum.saturating_add(one.as_str().len()).saturating_add(32))
+        };
+        let limit = |limit: &Rc<Limit>| parts(&limit.models).saturating_add(limit.name.len()).saturating_add(256);
+        let passthrough = parts(self.passthrough.as_deref().unwrap_or_default());
+        let own = [128, parts(&self.models), passthrough].into_iter();
+        self.limits.iter().map(limit).chain(own).fold(0, usize::saturating_add)
     }
 
     /// Whether this policy lets `model` be called.

@@ -98,7 +98,8 @@ impl Refusal {
     /// No key, or one that we did not make.
     pub fn bad_key(presented: bool) -> Self {
         let message = if presented {
-            "The API key is not valid here. Check that it was copied whole: it begins with \"tg_\"."
+            "The API key is not valid here. Check that it was copied whole: it begins with \"tg_\". One that ended some hours ago \
+             is not known any more."
         } else {
             "There is no API key. Send it as \"Authorization: Bearer tg_...\", \"x-api-key\" or \"api-key\"."
         };
@@ -144,8 +145,9 @@ impl Refusal {
 
     /// A model that is not in the catalog, or not for this key.
     pub fn no_model(model: &str) -> Self {
+        let shown: String = model.chars().take(128).collect();
         let message = format!(
-            "The model {model:?} does not exist, or this key may not call it. GET /v1/models lists those it may."
+            "The model {shown:?} does not exist, or this key may not call it. GET /v1/models lists those it may."
         );
         let refusal = Self::new(404, "invalid_request_error", Some("model_not_found"), message);
         Self { param: Some("model".to_owned()), ..refusal }
@@ -232,6 +234,7 @@ impl Refusal {
             Denial::ProviderBound(provider) => Self::provider_bound(&provider),
             Denial::NotPassed { field, name } => Self::not_passed(&field, &name),
             Denial::Reaches(barrier) => Self::reaches(&barrier),
+            Denial::LooksLimited { wait } => Self::looks_limited(wait),
             Denial::CallEnded => Self::no_decision(),
             Denial::NameTaken => Self::name_taken(),
             Denial::AnswerNotKept => Self::answer_not_kept(),

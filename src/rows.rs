@@ -321,6 +321,8 @@ pub enum Change {
     KeptSwept,
     /// What calls mostly use was learnt: by its name.
     Habit(String, Habit),
+    /// A key that can never call again is forgotten, and what was learnt of its calls.
+    KeyGone(KeyId),
     /// A bill went beyond its hold, and so beyond a limit: to be added to a debt.
     Debt(DebtKey, Amount),
 }

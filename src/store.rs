@@ -16,10 +16,12 @@ use std::collections::BTreeMap;
 mod kept;
 mod named;
 mod past;
+mod size;
 
 pub use kept::{KEPT_READ, WORK_READ};
 pub use named::{ANSWERS_READ, NAME_READ, NamedRead, OLDEST_NAME_READ};
 pub use past::{CALLS_PAST_PAGE, CALLS_PAST_READ, PastRead, USAGE_OF_KEY_READ};
+pub use size::{OLD_CALLS_PAGE, OLDEST_CALL_READ, drop_old_calls, filled};
 
 /// The tables, by version: each is run once, in order.
 pub const MIGRATIONS: [&str; 4] = [
@@ -64,6 +66,10 @@ const FACT_WRITE: &str = "INSERT INTO facts SELECT value->>0, value->>1 FROM jso
 const KEYS_WRITE: &str = "INSERT INTO keys SELECT value->>0, value->>1 FROM json_each(?) WHERE true \
      ON CONFLICT (id) DO UPDATE SET record = excluded.record";
 
+const KEYS_GONE: &str = "DELETE FROM keys WHERE id IN (SELECT value FROM json_each(?))";
+const HABITS_GONE: &str =
+    "DELETE FROM habits WHERE substr(name, 1, instr(name, ' ') - 1) IN (SELECT value FROM json_each(?))";
+
 /// All facts: name and value.
 pub const FACTS_READ: &str = "SELECT name, value FROM facts";
 /// A page of the keys behind an id: id and record. There is a page after each that is not empty.
@@ -98,7 +104,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
     let mut ended = BTreeMap::new();
     let mut amended = BTreeMap::new();
     let (mut usage, mut health, mut facts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut habits, mut debts, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut habits, mut debts, mut names, mut gone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut kept, mut is_swept) = (Vec::new(), false);
     for change in changes {
         match change {
@@ -107,6 +113,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
             Change::Amended(row) => drop(amended.insert(row.at, amended_row(row))),
             Change::Habit(name, habit) => habits.push((name.as_str(), to_json(habit))),
             Change::Debt(key, amount) => debts.push((key.limit.as_str(), key.key.as_str(), key.start, amount)),
+            Change::KeyGone(id) => gone.push(id),
             Change::Usage(key, sums) => usage.push(usage_row(key, sums)),
             Change::Health(row) => health.push((row.target.as_str(), row.rests_until, row.rests)),
             Change::Name(change) => names.push(change),
@@ -122,6 +129,8 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
     push(&mut statements, USAGE_WRITE, &usage);
     push(&mut statements, HEALTH_WRITE, &health);
     push(&mut statements, HABITS_WRITE, &habits);
+    push(&mut statements, KEYS_GONE, &gone);
+    push(&mut statements, HABITS_GONE, &gone);
     push(&mut statements, DEBTS_WRITE, &debts);
     push(&mut statements, FACT_WRITE, &facts);
     named::write(&mut statements, &names);

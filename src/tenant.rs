@@ -11,7 +11,7 @@ use crate::habit::Habits;
 use crate::health::{Health, Standing};
 use crate::idempotency::Names;
 use crate::key::{KeyId, SecretHash, TenantId};
-use crate::ledger::{self, Flushed, Ledger};
+use crate::ledger::{Flushed, Ledger};
 use crate::limits::{Caller, Limits, Load};
 use crate::origin;
 use crate::policy::{Policy, UnknownPrice};
@@ -19,11 +19,14 @@ use crate::price::Prices;
 use crate::route;
 use crate::rows::{CallKey, CallRow, Change, State, Sums, UsageKey};
 use crate::units::{Millis, Tokens};
+use crate::usage::Periods;
 use crate::wire::{Admission, Ask, Denial, Hop, Look};
 use std::collections::BTreeMap;
 
 mod amend;
 mod edit;
+mod leave;
+mod look;
 mod named;
 mod past;
 mod reach;
@@ -32,7 +35,7 @@ mod served;
 mod settle;
 mod through;
 
-pub use edit::Edit;
+pub use edit::{Edit, KEYS_MAX, POLICY_BYTES_MAX, Taken};
 pub use past::{CallsRead, Past, PastCalls, Reads, UsageRead};
 pub use restore::{Stored, open_periods, reads};
 
@@ -58,10 +61,17 @@ pub struct KeyRecord {
     pub hash: SecretHash,
     /// What holds for this key besides the tenant's policy.
     pub policy: Option<Policy>,
-    /// Whether it was revoked.
-    pub revoked: bool,
+    /// When it was revoked.
+    pub revoked_at: Option<Millis>,
     /// From when on it is refused.
     pub expires_at: Option<Millis>,
+}
+
+impl KeyRecord {
+    /// What its own policy takes of memory, in bytes.
+    fn policy_bytes(&self) -> usize {
+        self.policy.as_ref().map_or(0, Policy::bytes)
+    }
 }
 
 /// A settlement for a call that memory no longer holds: its ledger row is to be read.
@@ -77,6 +87,11 @@ pub struct Tenant {
     health: Health,
     habits: Habits,
     names: Names,
+    periods: Periods,
+    looks: look::Looks,
+    leaving: leave::Leaving,
+    /// What the keys' own policies take of memory.
+    policy_bytes: usize,
     now: Millis,
     changes: Vec<Change>,
 }
@@ -182,22 +197,36 @@ impl Tenant {
         if let Some(Flushed { usage, done, end }) = self.ledger.flush(now, force) {
             let habits = self.habits.flush(done.values(), self.ledger.unflushed());
             self.changes.extend(habits.into_iter().map(|(name, habit)| Change::Habit(name, habit)));
-            self.changes.extend(usage.into_iter().map(|(key, sums)| Change::Usage(key, sums)));
+            usage.into_iter().for_each(|(key, sums)| self.add_usage(key, sums));
             self.changes.push(Change::Flushed(end));
+            self.limits.sweep(now);
         }
         if force {
             self.sweep_names(now);
+            self.let_keys_go(now);
         }
     }
 
-    /// When [`Tenant::expire`] or [`Tenant::flush`] has something to do; `None`: no call is open, no answer kept.
+    fn add_usage(&mut self, key: UsageKey, sums: Sums) {
+        self.periods.advance(self.now);
+        self.periods.add(&key, sums);
+        self.changes.push(Change::Usage(key, sums));
+    }
+
+    /// When [`Tenant::expire`] or [`Tenant::flush`] has something to do; `None`: no call is open, no answer kept, no key has an end.
     pub fn next_alarm(&self) -> Option<Millis> {
-        [self.ledger.first_lease(), self.names.first_too_old()].into_iter().flatten().min()
+        [self.ledger.first_lease(), self.names.first_too_old(), self.leaving.first()].into_iter().flatten().min()
     }
 
     /// The place before which usage rows hold every call.
     pub fn flushed(&self) -> CallKey {
         self.ledger.flushed()
+    }
+
+    /// The place before which the ledger's rows are not needed any more: their calls have ended, usage rows hold them, and they
+    /// are older than the tenant's policy keeps them.
+    pub fn ledger_begins(&self, now: Millis) -> CallKey {
+        CallKey::at(now.minus(self.config.policy.ledger_keeps())).min(self.ledger.flushed())
     }
 
     /// The changes since they were last taken, in the order in which they are to be written.
@@ -215,30 +244,6 @@ impl Tenant {
     pub fn standings(&mut self, now: Millis, key: &KeyId) -> Vec<crate::limits::Standing<'_>> {
         let now = self.tick(now);
         self.limits.standings(now, key)
-    }
-
-    /// How all limits of a key stand, for the headers of an answer that is about no call.
-    pub fn gauges(&mut self, now: Millis, key: &KeyId) -> Gauges {
-        let now = self.tick(now);
-        Gauges::of(now, self.limits.standings(now, key))
-    }
-
-    /// What the holder of `key` sees of the tenant: `rows` are the usage rows of the open periods.
-    pub fn usage(&mut self, now: Millis, key: &KeyId, mut rows: Vec<(UsageKey, Sums)>) -> serde_json::Value {
-        let now = self.tick(now);
-        for row in self.ledger.unflushed() {
-            let sums = row.end.as_ref().map(Sums::of).unwrap_or_default();
-            rows.extend(ledger::usage_keys(row.at, &row.key, &row.model).map(|usage| (usage, sums)));
-        }
-        let standings = self.limits.standings(now, key);
-        crate::usage::document(now, self.config.tenant.as_str(), key, &standings, &rows)
-    }
-
-    /// The models that the holder of `key` may call.
-    pub fn models(&self, key: &KeyRecord) -> Vec<&str> {
-        let allows =
-            |model: &&str| self.config.policy.allows(model) && key.policy.as_ref().is_none_or(|own| own.allows(model));
-        self.config.catalog.models.keys().map(String::as_str).filter(allows).collect()
     }
 
     /// The calls that are open, and those that no usage row holds yet.
@@ -261,7 +266,7 @@ impl Tenant {
         if !self.config.enabled {
             return Err(Denial::TenantDisabled);
         }
-        if record.revoked {
+        if record.revoked_at.is_some() {
             return Err(Denial::KeyRevoked);
         }
         if record.expires_at.is_some_and(|expires_at| expires_at <= now) {

@@ -317,7 +317,7 @@ pub fn answer(from: Dialect, endpoint: Endpoint, body: &[u8], stamp: &Stamp<'_>,
         let known = Known { usage: Some(crate::chat::Usage::default()), ..Known::default() };
         return Some(Told { known, body: write(json!({name: tokens})), ..Told::default() });
     }
-    let answer = from.read_answer(&value).filter(says_something)?;
+    let answer = from.read_answer(&value).filter(|answer| says_something(answer) || is_under_way(from, &value))?;
     let service = from.read_service(&value);
     drop(value);
     let (known, body) = (known(from, body, &answer), write(endpoint.write_answer(&answer, stamp)));
@@ -340,6 +340,12 @@ fn model_of(answer: Answer) -> Option<String> {
 /// Whether there is anything of an answer: some of it, why it ends, or what it used.
 fn says_something(answer: &Answer) -> bool {
     answer.usage.is_some() || answer.choices.iter().any(|choice| !choice.parts.is_empty() || choice.finish.is_some())
+}
+
+/// Whether the provider works on behind this answer, which says nothing yet.
+fn is_under_way(from: Dialect, answer: &Value) -> bool {
+    let status = answer.get("status").and_then(Value::as_str);
+    from == Dialect::Responses && matches!(status, Some("queued" | "in_progress"))
 }
 
 /// What a whole answer used: by its own word, and by all that it says.

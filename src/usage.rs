@@ -2,13 +2,24 @@
 
 use crate::key::KeyId;
 use crate::limits::Standing;
-use crate::rows::{Grain, Sums, UsageKey};
+use crate::rows::{Sums, UsageKey};
 use crate::units::{Amount, Millis, NanoUsd};
-use crate::window::Period;
+use periods::Open;
 use serde_json::{Map, Value, json};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// The answer to `GET /v1/usage`: `usage` holds the rows of the open periods, all calls included.
+mod periods;
+
+pub use periods::{Periods, grain};
+
+/// How many models and how many keys of a period an answer shows: those that cost most.
+const SHOWN_MAX: usize = 200;
+
+/// The answer to `GET /v1/usage`: what `periods` hold, and `unflushed` calls that they do not hold yet.
+///
+/// Of a period with more than 200 models or keys those that cost most are shown, and the asking key; what the others have used
+/// together is said as `other_models` and `other_keys`.
 ///
 /// Each limit of the key stands in `limits` with the fields of its policy and, in its own unit (US dollars as a decimal
 /// text, all else whole numbers):
@@ -23,10 +34,11 @@ pub fn document(
     tenant: &str,
     key: &KeyId,
     standings: &[Standing<'_>],
-    usage: &[(UsageKey, Sums)],
+    periods: &Periods,
+    unflushed: &[(UsageKey, Sums)],
 ) -> Value {
-    let periods: Map<String, Value> =
-        Period::ALL.iter().map(|&period| (period.name().to_owned(), period_document(now, period, usage))).collect();
+    let shown = |open: &Open| (open.period.name().to_owned(), period_document(now, open, key, unflushed));
+    let periods: Map<String, Value> = periods.0.iter().map(shown).collect();
     json!({
         "object": "usage",
         "tenant": tenant,
@@ -67,33 +79,55 @@ fn limit_document(now: Millis, standing: &Standing<'_>) -> Value {
 }
 
 /// One period's total, and its parts by model and by key.
-fn period_document(now: Millis, period: Period, usage: &[(UsageKey, Sums)]) -> Value {
-    let start = period.start(now);
-    let grain = match period {
-        Period::Hour => Grain::Hour,
-        Period::Day | Period::Week => Grain::Day,
-        Period::Month => Grain::Month,
-        Period::Lifetime => Grain::Lifetime,
-    };
-    let mut total = Sums::default();
+fn period_document(now: Millis, open: &Open, key: &KeyId, unflushed: &[(UsageKey, Sums)]) -> Value {
+    let mut total = open.total;
     let (mut models, mut keys) = (BTreeMap::<&str, Sums>::new(), BTreeMap::<&str, Sums>::new());
-    for (row, sums) in usage.iter().filter(|(row, _)| row.grain == grain && row.start >= start) {
+    for (row, sums) in unflushed.iter().filter(|(row, _)| open.covers(row)) {
         total = total.plus(*sums);
-        let by_model = models.entry(&row.model).or_default();
-        *by_model = by_model.plus(*sums);
-        let by_key = keys.entry(row.key.as_str()).or_default();
-        *by_key = by_key.plus(*sums);
+        for (parts, name) in [(&mut models, row.model.as_str()), (&mut keys, row.key.as_str())] {
+            let part = parts.entry(name).or_default();
+            *part = part.plus(*sums);
+        }
     }
-    let parts = |parts: BTreeMap<&str, Sums>| -> Map<String, Value> {
-        parts.into_iter().map(|(name, sums)| (name.to_owned(), sums_document(sums))).collect()
-    };
-    json!({
-        "start": timestamp(start),
-        "end": period.end(now).map_or(Value::Null, timestamp),
+    let known_models = open.models.iter().map(|(model, sums)| (model.as_str(), *sums));
+    let known_keys = open.keys.iter().map(|(key, sums)| (key.as_str(), *sums));
+    let mut document = json!({
+        "start": timestamp(open.period.start(now)),
+        "end": open.period.end(now).map_or(Value::Null, timestamp),
         "total": sums_document(total),
-        "models": parts(models),
-        "keys": parts(keys),
-    })
+    });
+    if let Value::Object(fields) = &mut document {
+        fields.extend(parts("models", total, known_models, models, ""));
+        fields.extend(parts("keys", total, known_keys, keys, key.as_str()));
+    }
+    document
+}
+
+/// The parts of `total` called `name`: as many as are shown, `own` among them, and the sum of all others where there are others.
+fn parts<'a>(
+    name: &str,
+    total: Sums,
+    known: impl Iterator<Item = (&'a str, Sums)>,
+    mut more: BTreeMap<&'a str, Sums>,
+    own: &str,
+) -> Vec<(String, Value)> {
+    let added = |(part, sums): (&'a str, Sums)| (part, more.remove(part).map_or(sums, |more| sums.plus(more)));
+    let mut all: Vec<(&str, Sums)> = known.map(added).collect();
+    all.extend(more);
+    if all.len() > SHOWN_MAX {
+        let worth = |(part, sums): &(&str, Sums)| Reverse((*part == own, sums.cost, sums.calls));
+        all.select_nth_unstable_by_key(SHOWN_MAX, worth);
+        all.truncate(SHOWN_MAX);
+    }
+    all.sort_unstable_by_key(|(part, _)| *part);
+    let others = all.iter().fold(total, |rest, (_, sums)| rest.minus(*sums));
+    let shown: Map<String, Value> =
+        all.into_iter().map(|(part, sums)| (part.to_owned(), sums_document(sums))).collect();
+    let mut parts = vec![(name.to_owned(), Value::Object(shown))];
+    if others != Sums::default() {
+        parts.push((format!("other_{name}"), sums_document(others)));
+    }
+    parts
 }
 
 fn sums_document(sums: Sums) -> Value {

@@ -7,7 +7,10 @@
 
 use crate::units::{Amount, CEILING, Millis};
 use chrono::{DateTime, Datelike, Months, NaiveDate};
-use std::collections::{BTreeMap, VecDeque};
+use owed::Owed;
+use std::collections::VecDeque;
+
+mod owed;
 
 /// The longest rolling window: an hour.
 pub const ROLLING_MAX: Millis = Millis::from_secs(3_600);
@@ -147,45 +150,6 @@ fn midnight(day: NaiveDate) -> Millis {
     Millis::new(u64::try_from(millis).unwrap_or(0))
 }
 
-/// Debts by the start of the window that repays them first.
-///
-/// What a debt has beyond `max` fills that window, and the next one repays the rest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Owed {
-    max: Amount,
-    debts: BTreeMap<Millis, Amount>,
-}
-
-impl Owed {
-    const fn new(max: Amount) -> Self {
-        Self { max, debts: BTreeMap::new() }
-    }
-
-    fn add(&mut self, start: Millis, amount: Amount) {
-        let debt = self.debts.entry(start).or_default();
-        *debt = debt.plus(amount);
-    }
-
-    /// What the window from `current` on has to repay.
-    fn due(&self, period: Period, current: Millis) -> u64 {
-        let (mut due, mut at) = (Amount::ZERO, Millis::ZERO);
-        for (&start, &debt) in self.debts.range(..=current) {
-            due = self.left(due, period, at, start).plus(debt);
-            at = start;
-        }
-        self.left(due, period, at, current).get()
-    }
-
-    /// What is left of `due` at `to` when the windows since `from` have repaid it.
-    fn left(&self, mut due: Amount, period: Period, mut from: Millis, to: Millis) -> Amount {
-        while due > Amount::ZERO && from < to && self.max > Amount::ZERO {
-            due = due.minus(self.max);
-            from = period.end(from).unwrap_or(to);
-        }
-        due
-    }
-}
-
 /// What one limit has counted in its window: settled amounts, and holds not yet settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
@@ -195,8 +159,8 @@ pub struct Tally {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Counted {
-    /// `cells` by their end, oldest first; `sum` of all cells.
-    Rolling { span: Millis, cells: VecDeque<(u64, u64)>, sum: u64 },
+    /// `cells` by their end, oldest first; `sum` of all cells; whether some are `coarse`: several in one, as of the last one's end.
+    Rolling { span: Millis, cells: VecDeque<(u64, u64)>, sum: u64, coarse: bool },
     /// What was settled in the period that began at `start`.
     Calendar { period: Period, start: Millis, sum: u64, owed: Owed },
     /// Nothing settled ever counts.
@@ -207,7 +171,7 @@ impl Tally {
     /// Nothing counted yet, at `now`; `max` is what a calendar window repays of a debt at most.
     pub fn new(window: Window, max: Amount, now: Millis) -> Self {
         let counted = match window {
-            Window::Rolling(span) => Counted::Rolling { span, cells: VecDeque::new(), sum: 0 },
+            Window::Rolling(span) => Counted::Rolling { span, cells: VecDeque::new(), sum: 0, coarse: false },
             Window::Calendar(period) => {
                 Counted::Calendar { period, start: period.start(now), sum: 0, owed: Owed::new(max) }
             }
@@ -221,7 +185,7 @@ impl Tally {
     /// In a calendar window the holds of an earlier period stay with that period.
     pub fn advance(&mut self, now: Millis) {
         match &mut self.counted {
-            Counted::Rolling { span, cells, sum } => {
+            Counted::Rolling { span, cells, sum, coarse } => {
                 while let Some(&(end, amount)) = cells.front() {
                     if end.saturating_add(span.get()) > now.get() {
                         break;
@@ -229,6 +193,7 @@ impl Tally {
                     *sum = sum.saturating_sub(amount);
                     cells.pop_front();
                 }
+                *coarse &= !cells.is_empty();
             }
             Counted::Calendar { period, start, sum, owed } => {
                 let current = period.start(now);
@@ -250,6 +215,23 @@ impl Tally {
                 owed.debts.clear();
             }
             *sum = sum.saturating_sub(before).saturating_add(owed.due(*period, *start)).min(CEILING);
+        }
+    }
+
+    /// How many cells it has.
+    pub fn cells(&self) -> usize {
+        if let Counted::Rolling { cells, .. } = &self.counted { cells.len() } else { 0 }
+    }
+
+    /// Makes one cell of each two, as of the later one's end: it counts as much, and lets go of it later.
+    pub fn coarsen(&mut self) {
+        if let Counted::Rolling { cells, coarse, .. } = &mut self.counted {
+            let mut merged = VecDeque::with_capacity(cells.len().div_ceil(2));
+            while let Some(first) = cells.pop_front() {
+                let amount = |next: (u64, u64)| (next.0, first.1.saturating_add(next.1).min(CEILING));
+                merged.push_back(cells.pop_front().map_or(first, amount));
+            }
+            (*cells, *coarse) = (merged, true);
         }
     }
 
@@ -332,14 +314,15 @@ impl Tally {
                     *sum = change(*sum);
                 }
             }
-            Counted::Rolling { span, cells, sum } => {
+            Counted::Rolling { span, cells, sum, coarse } => {
                 let end = cell_end(*span, at);
                 let index = cells.partition_point(|&(cell, _)| cell < end);
                 match cells.get_mut(index) {
                     Some((cell, amount)) if *cell == end => *amount = change(*amount),
-                    // What was counted before has left the window, and so has what replaces it.
-                    _ if before > Amount::ZERO || now == Amount::ZERO => return,
-                    _ => cells.insert(index, (end, now.get())),
+                    // What was counted before has left the window, and so has what replaces it; or it is in a coarse cell, which
+                    // keeps it, and what is more counts besides.
+                    _ if now <= before || (before > Amount::ZERO && !*coarse) => return,
+                    _ => cells.insert(index, (end, now.minus(before).get())),
                 }
                 *sum = change(*sum);
             }

@@ -25,7 +25,7 @@ mod configure;
 mod metrics;
 
 pub use answered_by::AnsweredBy;
-pub use configure::{CatalogUpdate, Configure, KeyUpdate, TenantUpdate};
+pub use configure::{CatalogUpdate, Configure, KeyUpdate, Room, TenantUpdate};
 pub use metrics::Metrics;
 
 /// The answer to a message that settles and admits.
@@ -258,6 +258,11 @@ pub enum Denial {
     },
     /// It reaches further than its own words.
     Reaches(Barrier),
+    /// The key, or its tenant, has looked at itself too often.
+    LooksLimited {
+        /// How long until it may look again.
+        wait: Millis,
+    },
     /// A call of this name has already ended.
     CallEnded,
     /// Its `Idempotency-Key` belongs to another request.

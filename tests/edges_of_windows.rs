@@ -13,11 +13,10 @@ mod support;
 
 use serde_json::json;
 use support::{START, World};
-use tollgate::rows::{CallKey, End, State};
+use tollgate::rows::{CallKey, End};
 use tollgate::units::Millis;
 use tollgate::wire::Denial;
 
-const HOUR: u64 = 3_600_000;
 const HELD: u64 = 240_000;
 
 fn world() -> World {

@@ -75,7 +75,7 @@ fn play(policies: &[(&str, Value)], table: &str) {
             }
             "limit" => {
                 world.expire();
-                let usage = world.tenant.usage(world.now, &KeyId::parse("a").unwrap(), Vec::new());
+                let usage = world.tenant.usage(world.now, &KeyId::parse("a").unwrap());
                 let limit = usage["limits"].as_array().unwrap().iter().find(|one| one["name"] == words[2]).unwrap();
                 let shown = |name: &str| limit[name].to_string().replace('"', "");
                 let raised = if limit["increase"].is_null() { "" } else { " raised" };

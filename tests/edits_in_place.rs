@@ -60,7 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => wait.prop_map(Step::Wait),
         2 => Just(Step::Flush),
         1 => Just(Step::Restart),
-        3 => (drawn(), any::<bool>()).prop_map(|(limits, enabled)| Step::Tenant { limits, enabled }),
+        3 => (drawn(), prop::bool::weighted(0.8)).prop_map(|(limits, enabled)| Step::Tenant { limits, enabled }),
         3 => (0_usize..4, prop::option::of(drawn()), prop::bool::weighted(0.1))
             .prop_map(|(key, limits, revoked)| Step::Key { key, limits, revoked }),
         1 => (1_u64..9).prop_map(|price| Step::Catalog { price }),
@@ -109,6 +109,7 @@ fn seen(world: &World, tenant: &Tenant) -> Vec<String> {
     let mut seen = vec![format!("{} keys, catalog {}", tenant.config().keys.len(), tenant.config().catalog.version)];
     for key in KEYS {
         let id = KeyId::parse(key).unwrap();
+        seen.push(tenant.usage(world.now, &id).to_string());
         for standing in tenant.standings(world.now, &id) {
             seen.push(format!("{key} {standing:?}"));
         }
@@ -166,7 +167,8 @@ impl History {
             }
             Step::Key { key, limits, revoked } => {
                 let policy = limits.as_ref().map(|limits| policy(limits, Per::Key));
-                let record = KeyRecord { policy, revoked: *revoked, ..self.template.clone() };
+                let revoked_at = revoked.then_some(world.now);
+                let record = KeyRecord { policy, revoked_at, ..self.template.clone() };
                 world.change(Edit { keys: vec![(KeyId::parse(KEYS[*key]).unwrap(), record)], ..Edit::default() });
             }
             Step::Catalog { price } => {

@@ -129,7 +129,7 @@ fn names_belong_to_the_api_key_and_ask_for_a_good_one() {
     other.key = tollgate::key::KeyId::parse("stranger").unwrap();
     assert!(matches!(world.ask_named(&other), Reply::Denied(Denial::KeyUnknown)));
     let mut config = world.tenant.config().clone();
-    config.keys.get_mut(&name("a", "n").key).unwrap().revoked = true;
+    config.keys.get_mut(&name("a", "n").key).unwrap().revoked_at = Some(world.now);
     world.tenant = tollgate::tenant::Tenant::restore(world.now, config.clone(), world.rows.read(&config, world.now));
     assert_eq!(ask(&mut world, "c3", "n", "x"), "KeyRevoked");
 }

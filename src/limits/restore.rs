@@ -36,7 +36,7 @@ impl Limits {
         self.debts = debts;
     }
 
-    /// Counts what is known of ended calls: `calls` of them, admitted at `at`; `only` says in which windows.
+    /// Counts what is known of ended calls: `calls` of them, admitted at `at`; `only` says in which limits: whose, and over which window.
     pub fn restore(
         &mut self,
         at: Millis,
@@ -44,10 +44,10 @@ impl Limits {
         caller: Caller<'_>,
         calls: u64,
         used: &Load,
-        only: impl Fn(Window) -> bool,
+        only: impl Fn(Whose, Window) -> bool,
     ) {
         let edit = self.edit;
-        let new = |rule: &&mut Rule| rule.counts_since == edit && only(rule.limit.window);
+        let new = |rule: &&mut Rule| rule.counts_since == edit && only(rule.whose, rule.limit.window);
         for rule in self.covering_rules(caller).filter(new) {
             let amount = match rule.limit.what {
                 What::Requests => Amount::new(calls),

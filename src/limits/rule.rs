@@ -24,7 +24,7 @@ pub(super) struct Rule {
 
 /// Where a limit stands, and whose calls are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
+pub enum Whose {
     /// In the tenant's policy: all calls together.
     Tenant,
     /// In the tenant's policy: those of one key.

@@ -10,7 +10,7 @@ use crate::key::KeyId;
 use crate::policy::{Limit, Per};
 use crate::rows::DebtKey;
 use crate::units::{Amount, Millis};
-use crate::window::Window;
+use crate::window::{Tally, Window};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -42,6 +42,8 @@ struct KeyRules {
 }
 
 const SWEEP_MIN: usize = 64;
+/// So many cells of rolling windows are held, 16 bytes each; with more of them each two become one.
+const CELLS_MAX: usize = 1_000_000;
 
 impl Limits {
     /// The limits of the tenant's policy and of each key's, with nothing counted.
@@ -82,9 +84,10 @@ impl Limits {
         self.keys.remove(key);
     }
 
-    /// The windows of the limits of the tenant's policy that are uncounted.
-    pub fn uncounted(&self) -> BTreeSet<Window> {
-        self.tenant.iter().filter(|rule| rule.counts_since == self.edit).map(|rule| rule.limit.window).collect()
+    /// The windows of those limits of the tenant's policy that are uncounted.
+    pub fn uncounted(&self, whose: Whose) -> BTreeSet<Window> {
+        let uncounted = self.tenant.iter().filter(|rule| rule.whose == whose && rule.counts_since == self.edit);
+        uncounted.map(|rule| rule.limit.window).collect()
     }
 
     /// The windows of the limits of a key's own policy that are uncounted.
@@ -150,30 +153,46 @@ impl Limits {
         self.rules(caller.key).filter(move |rule| rule.limit.covers(caller.model))
     }
 
-    /// Lets go of what counts nothing any more, where that may be much.
+    /// Lets go of what counts nothing any more, where that may be much, and makes cells coarser where there are too many.
     pub fn sweep(&mut self, now: Millis) {
-        if self.active < self.sweep_at {
-            return;
-        }
-        self.active = 0;
-        for key in self.keys.values_mut() {
-            for rule in key.each.iter_mut().chain(&mut key.own) {
-                rule.tally.take_if(|tally| {
-                    tally.advance(now);
-                    tally.is_new()
-                });
+        if self.active >= self.sweep_at {
+            self.active = 0;
+            for key in self.keys.values_mut() {
+                key.let_go(now);
+                self.active = self.active.saturating_add(usize::from(!key.each.is_empty()));
             }
-            if key.each.iter().all(|rule| rule.tally.is_none()) {
-                key.each = Vec::new();
-            }
-            self.active = self.active.saturating_add(usize::from(!key.each.is_empty()));
+            self.sweep_at = self.active.saturating_mul(2).max(SWEEP_MIN);
         }
-        self.sweep_at = self.active.saturating_mul(2).max(SWEEP_MIN);
+        if self.cells() > CELLS_MAX {
+            let keys = self.keys.values_mut().flat_map(|key| key.each.iter_mut().chain(&mut key.own));
+            keys.chain(&mut self.tenant).filter_map(|rule| rule.tally.as_mut()).for_each(Tally::coarsen);
+        }
+    }
+
+    /// How many cells all rolling windows have.
+    pub fn cells(&self) -> usize {
+        let keys = self.keys.values().flat_map(|key| key.each.iter().chain(&key.own));
+        let tallies = keys.chain(&self.tenant).filter_map(|rule| rule.tally.as_ref());
+        tallies.map(Tally::cells).fold(0, usize::saturating_add)
     }
 
     /// How many keys hold counts of limits that count each key by itself.
     pub fn active_keys(&self) -> usize {
         self.keys.values().filter(|key| !key.each.is_empty()).count()
+    }
+}
+
+impl KeyRules {
+    fn let_go(&mut self, now: Millis) {
+        for rule in self.each.iter_mut().chain(&mut self.own) {
+            rule.tally.take_if(|tally| {
+                tally.advance(now);
+                tally.is_new()
+            });
+        }
+        if self.each.iter().all(|rule| rule.tally.is_none()) {
+            self.each = Vec::new();
+        }
     }
 }
 

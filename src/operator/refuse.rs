@@ -93,6 +93,26 @@ pub fn no_key(tenant: &TenantId, key: &KeyId) -> Refusal {
     refusal(404, "key_not_found", format!("Tenant {:?} has no key {:?}.", tenant.as_str(), key.as_str()))
 }
 
+/// A tenant with one key more than its object holds.
+pub fn too_many_keys(tenant: &TenantId, keys: usize, max: usize) -> Refusal {
+    let message = format!(
+        "Tenant {:?} would have {keys} keys; at most {max}, those counted whose end is less than three hours past. Revoke some \
+         that are not in use.",
+        tenant.as_str()
+    );
+    refusal(409, "too_many_keys", message)
+}
+
+/// The keys' own policies would take more of the object's memory than they may.
+pub fn policies_too_large(tenant: &TenantId, bytes: usize, max: usize) -> Refusal {
+    let message = format!(
+        "The own policies of the keys of tenant {:?} would take {bytes} bytes of memory together; at most {max}. Put what they \
+         have in common into the tenant's policy: a limit with \"per\": \"key\" counts each key by itself.",
+        tenant.as_str()
+    );
+    Refusal { param: Some("policy".to_owned()), ..refusal(409, "policies_too_large", message) }
+}
+
 /// A catalog version that there never was.
 pub fn no_catalog(version: u64) -> Refusal {
     refusal(404, "catalog_version_not_found", format!("There is no version {version} of the catalog."))

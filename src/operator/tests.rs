@@ -1,6 +1,7 @@
 //! What admin bodies are taken, how they are refused, and what is shown.
 
 use super::edit::{Edit, KeyEdit, TenantEdit};
+use super::list::{Listing, Page};
 use super::*;
 use crate::key::{SigningSecret, issue};
 
@@ -141,11 +142,8 @@ fn a_catalog_is_read_back_as_it_was_shown() {
 fn a_list_says_whether_it_goes_on() {
     let page = Page::read([("limit", "2"), ("after", "b")].into_iter()).unwrap();
     assert_eq!(page, Page { limit: 2, after: "b".to_owned() });
-    assert_eq!(page.document(vec![json!(1), json!(2)]), json!({"object": "list", "data": [1, 2], "has_more": false}));
-    assert_eq!(
-        page.document(vec![json!(1), json!(2), json!(3)]),
-        json!({"object": "list", "data": [1, 2], "has_more": true})
-    );
+    assert_eq!(listed(page.clone(), 2, 1), (2, false, 1));
+    assert_eq!(listed(page, 3, 1), (2, true, 1));
     for (name, value, problem) in [
         ("limit", "0", "limit: must be a whole number from 1 to 1000; got \"0\""),
         ("limit", "x", "limit: must be"),
@@ -156,6 +154,30 @@ fn a_list_says_whether_it_goes_on() {
     }
     assert_eq!(read_version([("version", "4")].into_iter()), Ok(Some(4)));
     assert!(read_version([("version", "-1")].into_iter()).is_err());
+}
+
+/// Reads a page of `count` entries of so many `bytes` each: how many are shown, whether there are more, in how many parts.
+fn listed(page: Page, count: usize, bytes: usize) -> (usize, bool, usize) {
+    let ids: Vec<String> = (0..count).map(|number| format!("c{number:05}")).collect();
+    let (mut listing, mut parts) = (Listing::new(page), 0);
+    while let Some(part) = listing.next() {
+        let rest = ids.iter().filter(|id| **id > part.after);
+        let rows: Vec<&String> = rest.take(usize::try_from(part.limit).unwrap() + 1).collect();
+        listing.add(&part, rows.into_iter().map(|id| (id.as_str(), json!("x".repeat(bytes)))));
+        parts += 1;
+    }
+    let document = listing.document();
+    (document["data"].as_array().unwrap().len(), document["has_more"] == json!(true), parts)
+}
+
+#[test]
+fn a_page_is_read_in_parts_and_ends_where_it_has_many_bytes() {
+    let page = || Page { limit: 1_000, after: String::new() };
+    assert_eq!(listed(page(), 0, 1), (0, false, 1));
+    assert_eq!(listed(page(), 100, 1), (100, false, 1));
+    assert_eq!(listed(page(), 1_000, 1), (1_000, false, 10));
+    assert_eq!(listed(page(), 1_001, 1), (1_000, true, 10));
+    assert_eq!(listed(page(), 250, 32 * 1_024), (128, true, 2), "of 4 MiB");
 }
 
 #[test]

@@ -54,6 +54,16 @@ impl Refusal {
         }
         refusal
     }
+
+    /// A key, or all of its tenant's together, asked for usage or models too often.
+    pub(super) fn looks_limited(wait: Millis) -> Self {
+        let message = format!(
+            "Usage and models were asked for too often; a key may ask 600 times a minute, a tenant 3,000 times. Try again in {}.",
+            duration(wait)
+        );
+        let refusal = Self::new(429, "requests", Some("rate_limit_exceeded"), message);
+        Self { retry: Some(true), retry_after: Some(wait), ..refusal }
+    }
 }
 
 /// What SDKs and agents tell the causes apart by.

@@ -327,7 +327,7 @@ impl Visit {
         let told = known.usage.is_some() && known.since == Tokens::ZERO && (whole || finished);
         let known = stream.known(call, how == LEFT);
         call.goes_on = call.is_behind() && !whole;
-        if !whole && !told && known.counted == Tokens::ZERO {
+        if (!whole || stream.was_stopped()) && !told && known.counted == Tokens::ZERO {
             // Nothing came of it: what it used is as little known as where there is no head.
             call.attempted(outcome, Ending::Silent);
             call.end = End { status: 200, ..End::default() };

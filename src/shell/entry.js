@@ -79,6 +79,10 @@ export class TenantObject extends DurableObject {
     return this.#decide((host) => host.models(Date.now(), text));
   }
 
+  async room(text) {
+    return this.#decide((host) => host.room(Date.now(), text));
+  }
+
   async metrics() {
     const { held, peak } = memory();
     return this.#host.metrics(held, peak);

@@ -85,6 +85,11 @@ export function read(storage, statement, binds) {
   return JSON.stringify(storage.sql.exec(statement, ...JSON.parse(binds)).raw().toArray());
 }
 
+// How many bytes the rows take.
+export function databaseSize(storage) {
+  return storage.sql.databaseSize;
+}
+
 // Runs statements, each with its one text, all or none; how many rows that wrote.
 export function write(storage, statements, texts) {
   return storage.transactionSync(() => {

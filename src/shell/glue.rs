@@ -25,6 +25,10 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(crate) fn read(storage: &JsValue, statement: &str, binds: &str) -> Result<String, JsValue>;
 
+    /// How many bytes the rows take.
+    #[wasm_bindgen(js_name = databaseSize)]
+    pub(crate) fn database_size(storage: &JsValue) -> f64;
+
     /// Runs statements with their texts, all or none; how many rows that wrote.
     #[wasm_bindgen(catch)]
     pub(crate) fn write(storage: &JsValue, statements: &Array, texts: &Array) -> Result<u32, JsValue>;

@@ -2,7 +2,7 @@
 
 use super::glue;
 use crate::key::TenantId;
-use crate::wire::{Configure, Metrics};
+use crate::wire::{Configure, KeyUpdate, Metrics, Room};
 use serde::Serialize;
 use std::fmt;
 use wasm_bindgen::JsValue;
@@ -38,6 +38,16 @@ pub(super) fn namespace(env: &Env) -> Result<JsValue, ObjectError> {
 /// Tells a tenant's object what an administrator changed.
 pub(super) async fn configure(env: &Env, tenant: &TenantId, change: &Configure) -> Result<(), ObjectError> {
     call(env, tenant, "configure", &to_json(change)).await.map(drop)
+}
+
+/// What a tenant's keys would take of its object with one that is told of.
+pub(super) async fn room(env: &Env, tenant: &TenantId, key: &KeyUpdate) -> Result<Room, ObjectError> {
+    match call(env, tenant, "room", &to_json(key)).await {
+        Ok(text) => serde_json::from_str(&text).map_err(|error| ObjectError::NotReached(error.to_string())),
+        // An object of the release before knows no maximum.
+        Err(ObjectError::NotReached(why)) if why.contains("does not implement") => Ok(Room::default()),
+        Err(error) => Err(error),
+    }
 }
 
 /// What a tenant's object has done since it was last started.

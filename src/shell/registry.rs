@@ -6,7 +6,8 @@
 use crate::catalog;
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::operator::edit::{Edit, KeyEdit, TenantEdit};
-use crate::operator::{KeyRecord, Page, TenantRecord};
+use crate::operator::list::Page;
+use crate::operator::{KeyRecord, TenantRecord};
 use crate::units::Millis;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -232,7 +233,8 @@ impl Registry {
         let add = [number(version), text(&document.to_string()), instant(now)];
         let detail = serde_json::json!({"version": version}).to_string();
         let audit = [instant(now), text("catalog.replace"), JsValue::NULL, JsValue::NULL, text(&detail)];
-        self.batch(&[(sql::CATALOG_ADD, &add), (sql::AUDIT, &audit)]).await.map(drop)
+        let old = [number(version)];
+        self.batch(&[(sql::CATALOG_ADD, &add), (sql::CATALOGS_DROP, &old), (sql::AUDIT, &audit)]).await.map(drop)
     }
 
     /// The rows that a statement gives.

@@ -112,6 +112,11 @@ impl Stream {
         relay.with_thoughts(known, thinking.asked, thinking.budget.map(|budget| budget.times(choices)), most)
     }
 
+    /// Whether the gateway has ended it before its provider did.
+    pub(super) fn was_stopped(&self) -> bool {
+        self.0.relay.borrow().is_stopped()
+    }
+
     /// The bytes to send on, unless they quote the secret. They are whole frames, so none can hide in a cut.
     fn checked(&self, chunk: &[u8], relayed: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let bytes = relayed.as_deref().unwrap_or(chunk);

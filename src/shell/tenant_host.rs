@@ -7,8 +7,9 @@
 use super::glue;
 use super::object::to_json;
 use crate::key::KeyId;
+use crate::rows::CallKey;
 use crate::store::{self, Statement};
-use crate::tenant::{self, KeyRecord, Tenant, UsageRead};
+use crate::tenant::Tenant;
 use crate::units::Millis;
 use crate::wire::{Amend, Amended, Ask, Denial, Look, Metrics, Reply, Seen, Settlement};
 use serde::de::DeserializeOwned;
@@ -27,6 +28,10 @@ pub struct TenantHost {
     migrated: bool,
     /// The revision of the tenant and its keys that is held: an older one changes nothing.
     revision: u64,
+    /// When old rows are to be dropped on: there were more than one step drops.
+    drop_at: Option<Millis>,
+    /// How full the storage was when that was last warned of, in percent.
+    warned: u64,
     /// When the alarm goes off; `None`: none was set since the object started.
     armed: Option<Millis>,
     metrics: Metrics,
@@ -39,7 +44,16 @@ impl TenantHost {
     /// A host over the object's `storage`; nothing is read yet.
     #[wasm_bindgen(constructor)]
     pub fn new(storage: JsValue) -> Self {
-        Self { storage, tenant: None, migrated: false, revision: 0, armed: None, metrics: Metrics::default() }
+        Self {
+            storage,
+            tenant: None,
+            migrated: false,
+            revision: 0,
+            drop_at: None,
+            warned: 0,
+            armed: None,
+            metrics: Metrics::default(),
+        }
     }
 
     /// Settles what has ended (`ends`, one [`Settlement`] a line) and admits the call that asks (`ask`,
@@ -99,7 +113,7 @@ impl TenantHost {
             return Ok(None);
         };
         self.write_changes(&mut tenant)?;
-        let next = tenant.next_alarm();
+        let next = tenant.next_alarm().into_iter().chain(self.drop_at).min();
         self.tenant = Some(tenant);
         match (next, self.armed) {
             (Some(next), armed) if armed.is_none_or(|armed| next < armed) => {
@@ -111,7 +125,7 @@ impl TenantHost {
         }
     }
 
-    /// Ends the calls whose lease is over: what the alarm is for.
+    /// Ends the calls whose lease is over, and drops rows that are old: what the alarm is for.
     ///
     /// # Errors
     /// The rows cannot be read.
@@ -121,6 +135,8 @@ impl TenantHost {
         if let Some(mut tenant) = self.tenant(now)? {
             tenant.expire(now);
             tenant.flush(now, true);
+            self.write_changes(&mut tenant)?;
+            self.drop_old_calls(&tenant, now)?;
             self.tenant = Some(tenant);
         }
         Ok(())
@@ -131,13 +147,7 @@ impl TenantHost {
     /// # Errors
     /// The message cannot be read, or the rows cannot.
     pub fn usage(&mut self, now: f64, text: &str) -> Answer<String> {
-        self.show(millis(now), text, |host, tenant, now, key, _| {
-            let mut rows = Vec::new();
-            for (grain, start) in tenant::open_periods(now) {
-                rows.extend(host.read_usage(&UsageRead { grain, start, key: None })?);
-            }
-            Ok(tenant.usage(now, key, rows))
-        })
+        self.show(millis(now), text, Tenant::usage)
     }
 
     /// The models that the holder of a key may call.
@@ -145,12 +155,25 @@ impl TenantHost {
     /// # Errors
     /// The message cannot be read, or the rows cannot.
     pub fn models(&mut self, now: f64, text: &str) -> Answer<String> {
-        self.show(millis(now), text, |_, tenant, _, _, record| Ok(tenant.models(&record).into()))
+        self.show(millis(now), text, |tenant, _, key| tenant.models(key).into())
     }
 
     /// What this object has done since it started, as JSON; its isolate holds so many bytes of calls, and has held `peak`.
-    pub fn metrics(&self, held: u32, peak: u32) -> String {
-        to_json(&Metrics { isolate_bytes: held.into(), isolate_bytes_peak: peak.into(), ..self.metrics })
+    ///
+    /// # Errors
+    /// The rows cannot be read.
+    pub fn metrics(&self, held: u32, peak: u32) -> Answer<String> {
+        let oldest: Vec<(Option<CallKey>,)> =
+            if self.migrated { self.read(store::OLDEST_CALL_READ, &())? } else { Vec::new() };
+        let oldest_call = oldest.first().and_then(|row| row.0).map(CallKey::millis);
+        let database_bytes = millis(glue::database_size(&self.storage)).get();
+        Ok(to_json(&Metrics {
+            isolate_bytes: held.into(),
+            isolate_bytes_peak: peak.into(),
+            database_bytes,
+            oldest_call,
+            ..self.metrics
+        }))
     }
 }
 
@@ -163,29 +186,43 @@ impl TenantHost {
         }
     }
 
-    /// Answers a [`Look`] with what `show` gives, if its key is good.
+    /// Answers a [`Look`] with what `show` gives, if its key is good and has not looked too often.
     fn show(
         &mut self,
         now: Millis,
         text: &str,
-        show: impl FnOnce(&mut Self, &mut Tenant, Millis, &KeyId, KeyRecord) -> Answer<serde_json::Value>,
+        show: impl FnOnce(&mut Tenant, Millis, &KeyId) -> serde_json::Value,
     ) -> Answer<String> {
         let look: Look = read_json(text)?;
         let Some(mut tenant) = self.tenant(now)? else {
             return Ok(to_json(&Seen::Denied(Denial::KeyUnknown)));
         };
-        tenant.expire(now);
-        self.write_changes(&mut tenant)?;
-        let record = tenant.check(now, &look).cloned();
-        let seen = match record {
+        let seen = match tenant.look(now, &look) {
             Err(denial) => Seen::Denied(denial),
-            Ok(record) => {
-                let document = show(self, &mut tenant, now, &look.key, record)?;
+            Ok(()) => {
+                tenant.expire(now);
+                self.write_changes(&mut tenant)?;
+                let document = show(&mut tenant, now, &look.key);
                 Seen::Shown { document, gauges: tenant.gauges(now, &look.key) }
             }
         };
         self.tenant = Some(tenant);
         Ok(to_json(&seen))
+    }
+
+    /// Drops some of the calls that are older than the tenant's policy keeps them, and warns where storage fills up all the same.
+    fn drop_old_calls(&mut self, tenant: &Tenant, now: Millis) -> Answer<()> {
+        let before = self.metrics.rows_written;
+        self.write(&[store::drop_old_calls(tenant.ledger_begins(now))])?;
+        let dropped = self.metrics.rows_written.saturating_sub(before);
+        self.drop_at = (dropped >= store::OLD_CALLS_PAGE.into()).then(|| now.plus(Millis::from_secs(1)));
+        let filled = store::filled(millis(glue::database_size(&self.storage)).get());
+        if filled > self.warned {
+            let tenant = tenant.config().tenant.as_str();
+            worker::console_warn!("the rows of tenant {tenant} fill {filled} % of its storage; lower ledger_days");
+        }
+        self.warned = filled;
+        Ok(())
     }
 
     fn write_changes(&mut self, tenant: &mut Tenant) -> Answer<()> {

@@ -1,13 +1,15 @@
 //! What rows tell of the past: which of them are to be read for limits that count nothing yet, and how they are counted.
 //!
-//! Memory has the calls that no usage row holds, so of those before [`Ledger::flushed`](crate::ledger::Ledger::flushed) calendar
-//! windows need the sums in usage rows, and rolling ones what each cell of theirs has seen.
+//! Memory has the calls that no usage row holds, and the sums of the open periods by model: what calendar windows of limits on all
+//! calls count. Those of limits that count each key need its sums, in usage rows, and rolling windows what each cell of theirs has
+//! seen.
 
 use super::{Tenant, open_periods};
 use crate::key::KeyId;
-use crate::limits::{Caller, Limits};
+use crate::limits::{Caller, Whose};
 use crate::rows::{CallKey, CallRow, Grain, Sums, UsageKey};
 use crate::units::Millis;
+use crate::usage::grain;
 use crate::window::{Period, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,16 +103,16 @@ impl UsageRead {
 }
 
 impl Reads {
-    /// Adds what limits over `windows` must know at `now` of all keys.
-    pub(super) fn add(&mut self, now: Millis, windows: &BTreeSet<Window>) {
-        let cells = cells(windows);
+    /// Adds what limits on all calls over `windows` must know at `now`, and such that count `each` key.
+    pub(super) fn add(&mut self, now: Millis, windows: &BTreeSet<Window>, each: &BTreeSet<Window>) {
+        let cells = cells(&windows.union(each).copied().collect());
         let read = |cell, reach: Millis| CallsRead { from: CallKey::at(now.minus(reach)), cell, key: None };
         if cells.len() > WIDTHS_MAX {
             self.calls.push(read(None, cells.into_values().max().unwrap_or_default()));
         } else {
             self.calls.extend(cells.into_iter().map(|(cell, reach)| read(Some(cell), reach)));
         }
-        self.usage.extend(grains(now, windows).into_iter().map(|(grain, start)| UsageRead { grain, start, key: None }));
+        self.usage.extend(grains(now, each).into_iter().map(|(grain, start)| UsageRead { grain, start, key: None }));
     }
 
     /// Adds what limits over `windows` must know of one key, as far as it is not read of all.
@@ -159,28 +161,29 @@ fn grains(now: Millis, windows: &BTreeSet<Window>) -> BTreeMap<Grain, Millis> {
     open_periods(now).into_iter().filter(|(grain, _)| wanted.contains(grain)).collect()
 }
 
-/// Which usage rows make up a period.
-pub(super) fn grain(period: Period) -> Grain {
-    match period {
-        Period::Hour => Grain::Hour,
-        Period::Day | Period::Week => Grain::Day,
-        Period::Month => Grain::Month,
-        Period::Lifetime => Grain::Lifetime,
-    }
-}
-
 impl Tenant {
     /// Counts what was read, and what memory has, in the limits that count nothing yet; ends the edit.
     pub(super) fn count(&mut self, past: &Past) {
-        let now = self.now;
+        let (now, nobody) = (self.now, KeyId::default());
+        self.periods.advance(now);
+        for period in Period::ALL {
+            for (at, model, sums) in self.periods.models(period) {
+                // Of no key: so it counts where all calls count together.
+                let caller = Caller { key: &nobody, model };
+                let all = |whose, window| whose == Whose::Tenant && window == Window::Calendar(period);
+                self.limits.restore(at, now, caller, count(sums.calls), &sums.load(), all);
+            }
+        }
         for (usage, sums) in &past.usage {
-            count_usage(&mut self.limits, now, usage, *sums);
+            let caller = Caller { key: &usage.key, model: &usage.model };
+            let covers = |window| matches!(window, Window::Calendar(period) if grain(period) == usage.grain);
+            let each = |whose, window| whose != Whose::Tenant && covers(window);
+            self.limits.restore(usage.start, now, caller, count(sums.calls), &sums.load(), each);
         }
         for calls in &past.calls {
             let caller = Caller { key: &calls.key, model: &calls.model };
-            let held = |window: Window| window.cell().is_some_and(|cell| calls.cell.is_none_or(|own| own == cell));
-            let count = u64::try_from(calls.sums.calls).unwrap_or(0);
-            self.limits.restore(calls.at, now, caller, count, &calls.sums.load(), held);
+            let cell = |_, window: Window| window.cell().is_some_and(|cell| calls.cell.is_none_or(|own| own == cell));
+            self.limits.restore(calls.at, now, caller, count(calls.sums.calls), &calls.sums.load(), cell);
         }
         for row in self.ledger.open() {
             let caller = Caller { key: &row.key, model: &row.model };
@@ -189,16 +192,13 @@ impl Tenant {
         for row in self.ledger.unflushed() {
             let caller = Caller { key: &row.key, model: &row.model };
             let used = row.end.as_ref().map(crate::rows::End::load).unwrap_or_default();
-            self.limits.restore(row.at.millis(), now, caller, 1, &used, |_| true);
+            self.limits.restore(row.at.millis(), now, caller, 1, &used, |_, _| true);
         }
         self.limits.take_up_debts(now);
         self.limits.counted();
     }
 }
 
-fn count_usage(limits: &mut Limits, now: Millis, usage: &UsageKey, sums: Sums) {
-    let covers = |window: Window| matches!(window, Window::Calendar(period) if grain(period) == usage.grain);
-    let caller = Caller { key: &usage.key, model: &usage.model };
-    let calls = u64::try_from(sums.calls).unwrap_or(0);
-    limits.restore(usage.start, now, caller, calls, &sums.load(), covers);
+fn count(calls: i64) -> u64 {
+    u64::try_from(calls).unwrap_or(0)
 }

@@ -1,7 +1,9 @@
 //! A tenant rebuilt from its rows: it decides as the one before.
 
+use super::leave::Leaving;
+use super::look::Looks;
 use super::past::{Past, Reads, UsageRead};
-use super::{Config, Tenant};
+use super::{Config, KeyRecord, Tenant};
 use crate::habit::{Habit, Habits};
 use crate::health::Health;
 use crate::idempotency::Names;
@@ -9,8 +11,9 @@ use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::rows::{CallKey, CallRow, DebtKey, Grain, HealthRow};
 use crate::units::{Amount, Millis};
+use crate::usage::Periods;
 use crate::window::Period;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was read back from storage.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +43,7 @@ pub fn reads(config: &Config, now: Millis) -> Reads {
     let keys = config.keys.values().filter_map(|key| key.policy.as_ref());
     let limits = keys.flat_map(|policy| &policy.limits).chain(&config.policy.limits);
     let mut reads = Reads::default();
-    reads.add(now, &limits.map(|limit| limit.window).filter(|window| window.span().is_some()).collect());
+    reads.add(now, &limits.map(|limit| limit.window).collect(), &BTreeSet::new());
     reads.usage = open_periods(now).map(|(grain, start)| UsageRead { grain, start, key: None }).into();
     reads
 }
@@ -68,12 +71,17 @@ impl Tenant {
         let health = Health::restore(stored.health);
         let habits = Habits::restore(stored.habits);
         let names = Names::restore(now, stored.oldest_name, stored.answers);
-        let mut tenant = Self { config, limits, ledger, health, habits, names, now, changes: Vec::new() };
+        let leaving = Leaving::of(&config.keys);
+        let policy_bytes = config.keys.values().map(KeyRecord::policy_bytes).fold(0, usize::saturating_add);
+        let (periods, looks, changes) = (Periods::new(now), Looks::default(), Vec::new());
+        let mut tenant =
+            Self { config, limits, ledger, health, habits, names, periods, looks, leaving, policy_bytes, now, changes };
         for row in stored.calls {
             tenant.habits.learn(&row);
             tenant.ledger.restore(row);
         }
         tenant.limits.restore_debts(stored.debts);
+        stored.past.usage.iter().for_each(|(row, sums)| tenant.periods.add(row, *sums));
         tenant.count(&stored.past);
         tenant
     }

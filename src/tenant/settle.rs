@@ -50,7 +50,7 @@ impl Tenant {
             // Usage rows hold the call already, so what changed is added to them.
             let change = row.end.as_ref().map(Sums::of).unwrap_or_default().minus(Sums::of(before));
             for key in ledger::usage_keys(row.at, &row.key, &row.model) {
-                self.changes.push(Change::Usage(key, change));
+                self.add_usage(key, change);
             }
         }
         self.apply(now, found, settlement);

@@ -1,4 +1,4 @@
-//! What a tenant's object is told of what it is, and what it tells of itself.
+//! What an administrator's call and a tenant's object say to one another.
 
 use crate::key::{KeyId, SecretHash, TenantId};
 use crate::units::Millis;
@@ -56,7 +56,19 @@ pub struct KeyUpdate {
     /// Whether it was revoked.
     #[serde(default)]
     pub revoked: bool,
+    /// When it was; `None` where a release told that did not say it: long ago.
+    #[serde(default)]
+    pub revoked_at: Option<Millis>,
     /// From when on it is refused.
     #[serde(default)]
     pub expires_at: Option<Millis>,
+}
+
+/// What a tenant's keys would take of its object with one more, or with one that is changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// How many there would be.
+    pub keys: usize,
+    /// What their own policies would take of memory, in bytes.
+    pub policy_bytes: usize,
 }

@@ -1,5 +1,6 @@
 //! What an object tells of its own work.
 
+use crate::units::Millis;
 use serde::{Deserialize, Serialize};
 
 /// What an object has done since its memory was last rebuilt, for measurements.
@@ -19,4 +20,10 @@ pub struct Metrics {
     /// The most that it has held.
     #[serde(default)]
     pub isolate_bytes_peak: u64,
+    /// What its rows take of storage, which holds 10 GB.
+    #[serde(default)]
+    pub database_bytes: u64,
+    /// When the oldest call of its ledger was admitted.
+    #[serde(default)]
+    pub oldest_call: Option<Millis>,
 }

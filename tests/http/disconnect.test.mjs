@@ -133,8 +133,7 @@ for (const model of ['stalled', 'silent']) {
     const stream = await readPieces(tenant, { model, max_tokens: 100 }, model === 'stalled' ? 4 : 0);
     stream.leave();
     const id = stream.response.headers.get('x-request-id');
-    const ended = (row) => row.call === id && row.state !== 'open';
-    const row = await eventually(async () => (await world.ledger()).find(ended), 'the call ends');
+    const row = await world.settled(id);
     assert.ok(row.output >= stream.got && row.output <= 100, `${stream.got} <= ${row.output} <= 100`);
     await released(tenant, row);
   });

@@ -31,7 +31,7 @@ const anthropic = {
 const candidate = (part, more = {}) => ({ candidates: [{ index: 0, content: { role: 'model', parts: [part] }, ...more }], modelVersion: 'm', responseId: 'r' });
 const gemini = {
   begun: '', text: sse(candidate({ text: 'forty-two' })), thought: sse(candidate({ text: 'hm', thought: true })), ended: sse(candidate({ text: '' }, { finishReason: 'STOP' })),
-  usage: sse({ usageMetadata: { promptTokenCount: 7, candidatesTokenCount: 3, thoughtsTokenCount: 4_997, totalTokenCount: 5_007 }, modelVersion: 'm', responseId: 'r' }),
+  usage: sse({ ...candidate({ text: '' }, { finishReason: 'STOP' }), usageMetadata: { promptTokenCount: 7, candidatesTokenCount: 3, thoughtsTokenCount: 4_997, totalTokenCount: 5_007 } }),
 };
 const event = (type, more) => ({ type: `response.${type}`, ...more });
 const responses = {
@@ -149,6 +149,8 @@ test('a stream of any dialect that its provider cuts is billed what was told, or
       const [opened, open] = gate();
       // The end of a whole frame is known by the one that follows.
       steps.next('text/event-stream', ...all.slice(0, came), ': still here\n\n', opened, 'cut');
+      // Until an answer begins the client is sent nothing of it.
+      if (came === 1) open();
       const response = await tenant.post('/v1/chat/completions', stream(dialect, { max_tokens: 8_000 }));
       const reader = response.body.getReader();
       let text = '';

@@ -32,6 +32,7 @@ pub(crate) struct Rows {
     pub(crate) flushed: CallKey,
     pub(crate) names: names::NameRows,
     pub(crate) kept: BTreeMap<(String, String), Option<Work>>,
+    pub(crate) gone: Vec<KeyId>,
     pub(crate) written: u64,
 }
 
@@ -50,6 +51,10 @@ impl Rows {
             Change::Debt(key, amount) => {
                 let debt = self.debts.entry(key).or_default();
                 *debt = debt.plus(amount);
+            }
+            Change::KeyGone(id) => {
+                self.gone.push(id.clone());
+                self.habits.retain(|name, _| !name.starts_with(&format!("{} ", id.as_str())));
             }
             Change::Flushed(place) => self.flushed = place,
             Change::Name(change) => self.names.write(change),
@@ -111,7 +116,7 @@ impl World {
         let record = || KeyRecord {
             hash: hash.clone(),
             policy: key_policy.map(|document| read(document, Per::Key)),
-            revoked: false,
+            revoked_at: None,
             expires_at: None,
         };
         let catalog = serde_json::json!({

@@ -156,6 +156,19 @@ class Tenant {
     return query(this.#file, statement);
   }
 
+  /** Lets `work` change the object's file, while the gateway is stopped. */
+  async rewrite(work) {
+    await this.world.gateway.stop();
+    this.#file ??= fileOf(this.world.state, this.id);
+    const database = new DatabaseSync(this.#file);
+    try {
+      work(database);
+    } finally {
+      database.close();
+    }
+    await this.world.start();
+  }
+
   /** The ledger, oldest call first. */
   calls() {
     return this.rows('SELECT * FROM calls ORDER BY at');

@@ -1,12 +1,15 @@
 //! Admin calls on a tenant's keys.
 
-use super::push::push;
+use super::push::{push, reason};
 use super::{Answer, Deployment};
 use crate::key::{self, KeyId, TenantId};
-use crate::operator::edit::KeyEdit;
-use crate::operator::{KeyRecord, Page, refuse};
+use crate::operator::edit::{Edit, KeyEdit};
+use crate::operator::list::{Listing, Page};
+use crate::operator::{KeyRecord, refuse};
 use crate::refusal::Refusal;
+use crate::shell::object;
 use crate::shell::registry::held::From as Since;
+use crate::tenant::{KEYS_MAX, POLICY_BYTES_MAX};
 use crate::units::Millis;
 use serde_json::Value;
 use uuid::{Timestamp, Uuid};
@@ -19,8 +22,12 @@ pub(super) async fn list<'a>(
 ) -> Result<Answer, Refusal> {
     let page = Page::read(query).map_err(|invalid| refuse::invalid_parameter(&invalid))?;
     deployment.registry.tenant(tenant).await?.ok_or_else(|| refuse::no_tenant(tenant))?;
-    let rows = deployment.registry.keys(tenant, &page).await?;
-    Ok(Answer::new(200, page.document(rows.iter().map(|key| key.document(deployment.now)).collect())))
+    let mut listing = Listing::new(page);
+    while let Some(part) = listing.next() {
+        let rows = deployment.registry.keys(tenant, &part).await?;
+        listing.add(&part, rows.iter().map(|key| (key.id.as_str(), key.document(deployment.now))));
+    }
+    Ok(Answer::new(200, listing.document()))
 }
 
 /// `POST /tenants/{id}/keys`: the only answer that ever shows the key.
@@ -41,6 +48,8 @@ pub(super) async fn create(deployment: &Deployment<'_>, tenant: &TenantId, body:
         created_at: now,
         updated_at: now,
     };
+    deployment.registry.tenant(tenant).await?.ok_or_else(|| refuse::no_tenant(tenant))?;
+    check_room(deployment, &record).await?;
     if !deployment.registry.add_key(&record, &detail).await? {
         return Err(refuse::no_tenant(tenant));
     }
@@ -70,6 +79,10 @@ pub(super) async fn change(
     body: &Value,
 ) -> Result<Answer, Refusal> {
     let edit = KeyEdit::read(body, deployment.now).map_err(|invalid| refuse::invalid(&invalid))?;
+    if let Edit::Set(policy) = &edit.policy {
+        let record = deployment.registry.key(tenant, id).await?.ok_or_else(|| refuse::no_key(tenant, id))?;
+        check_room(deployment, &KeyRecord { policy: Some(policy.clone()), ..record }).await?;
+    }
     let record = deployment.registry.change_key((tenant, id), &edit, deployment.now).await?;
     let record = record.ok_or_else(|| refuse::no_key(tenant, id))?;
     if record.revoked_at.is_some() {
@@ -85,6 +98,19 @@ pub(super) async fn revoke(deployment: &Deployment<'_>, tenant: &TenantId, id: &
     let record = record.ok_or_else(|| refuse::no_key(tenant, id))?;
     push(deployment, tenant, Since::Held, Some(id)).await.map_err(|why| why.refusal(tenant))?;
     Ok(Answer::new(200, record.document(deployment.now)))
+}
+
+/// Whether the tenant's object has room for a key as it would be: nothing is stored before.
+async fn check_room(deployment: &Deployment<'_>, key: &KeyRecord) -> Result<(), Refusal> {
+    let room = object::room(deployment.env, &key.tenant, &key.update()).await;
+    let room = room.map_err(|error| refuse::no_answer(&key.tenant, &reason(&error)))?;
+    if room.keys > KEYS_MAX {
+        return Err(refuse::too_many_keys(&key.tenant, room.keys, KEYS_MAX));
+    }
+    if key.policy.is_some() && room.policy_bytes > POLICY_BYTES_MAX {
+        return Err(refuse::policies_too_large(&key.tenant, room.policy_bytes, POLICY_BYTES_MAX));
+    }
+    Ok(())
 }
 
 /// 16 bytes that begin with the time, so that names are in the order of their making.

@@ -4,7 +4,8 @@ use super::push::push;
 use super::{Answer, Deployment};
 use crate::key::TenantId;
 use crate::operator::edit::TenantEdit;
-use crate::operator::{Page, TenantRecord, refuse};
+use crate::operator::list::{Listing, Page};
+use crate::operator::{TenantRecord, refuse};
 use crate::refusal::Refusal;
 use crate::shell::registry::RegistryError;
 use crate::shell::registry::held::From as Since;
@@ -16,8 +17,12 @@ pub(super) async fn list<'a>(
     query: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<Answer, Refusal> {
     let page = Page::read(query).map_err(|invalid| refuse::invalid_parameter(&invalid))?;
-    let rows = deployment.registry.tenants(&page).await?;
-    Ok(Answer::new(200, page.document(rows.iter().map(TenantRecord::document).collect())))
+    let mut listing = Listing::new(page);
+    while let Some(part) = listing.next() {
+        let rows = deployment.registry.tenants(&part).await?;
+        listing.add(&part, rows.iter().map(|tenant| (tenant.id.as_str(), tenant.document())));
+    }
+    Ok(Answer::new(200, listing.document()))
 }
 
 /// `POST /tenants`: the same content again succeeds, and tells the object everything anew.

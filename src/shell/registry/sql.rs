@@ -59,6 +59,8 @@ pub(super) const CATALOG_NEWEST: &str = "SELECT version, document FROM catalogs 
 pub(super) const CATALOG: &str = "SELECT version, document FROM catalogs WHERE version = ?1";
 /// Adds a catalog; fails if there is one of that version: version, document, now.
 pub(super) const CATALOG_ADD: &str = "INSERT INTO catalogs (version, document, created_at) VALUES (?1, ?2, ?3)";
+/// Drops the catalogs that a thousand newer ones have followed: version.
+pub(super) const CATALOGS_DROP: &str = "DELETE FROM catalogs WHERE version <= ?1 - 1000";
 
 /// The keys behind an id that the tenant's object does not hold: tenant, since which revision (null: since the one it
 /// holds), a key that is sent in any case, id, how many.

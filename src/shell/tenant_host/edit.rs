@@ -3,12 +3,12 @@
 use super::{Answer, TenantHost, failed, millis, read_json};
 use crate::catalog::Catalog;
 use crate::fields::Field;
-use crate::key::SecretHash;
+use crate::key::{KeyId, SecretHash};
 use crate::policy::{Per, Policy};
 use crate::shell::object::to_json;
 use crate::store::{self, Statement};
 use crate::tenant::{Config, Edit, KeyRecord};
-use crate::wire::{CatalogUpdate, Configure, KeyUpdate, TenantUpdate};
+use crate::wire::{CatalogUpdate, Configure, KeyUpdate, Room, TenantUpdate};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 pub(super) const TENANT: &str = "tenant";
@@ -26,7 +26,11 @@ impl TenantHost {
         let now = millis(now);
         let mut change: Configure = read_json(text)?;
         let mut edit = read_edit(&change)?;
-        let Some(mut tenant) = self.tenant(now)? else {
+        let held = self.tenant(now)?;
+        let stays = |(_, key): &(KeyId, KeyRecord)| key.leaves_at().is_none_or(|at| at > now);
+        edit.keys.retain(|key| held.as_ref().map_or_else(|| stays(key), |tenant| tenant.takes(now, &key.0, &key.1)));
+        change.keys.retain(|update| edit.keys.iter().any(|(id, _)| *id == update.id));
+        let Some(mut tenant) = held else {
             self.write(&statements(&change))?;
             self.tenant = self.restore(now)?;
             return Ok(());
@@ -47,6 +51,19 @@ impl TenantHost {
         self.revision = self.revision.max(change.revision);
         self.tenant = Some(tenant);
         Ok(())
+    }
+
+    /// What the keys would take of the object with the one that is told of (`text`, a [`KeyUpdate`]): a [`Room`].
+    ///
+    /// # Errors
+    /// The message is not understood, or the rows cannot be read.
+    pub fn room(&mut self, now: f64, text: &str) -> Answer<String> {
+        let update: KeyUpdate = read_json(text)?;
+        let record = read_key(&update)?;
+        let tenant = self.tenant(millis(now))?;
+        let taken = tenant.as_ref().map(|tenant| tenant.taken_with(&update.id, &record)).unwrap_or_default();
+        self.tenant = tenant;
+        Ok(to_json(&Room { keys: taken.keys, policy_bytes: taken.policy_bytes }))
     }
 }
 
@@ -96,5 +113,6 @@ fn read_catalog(update: &CatalogUpdate) -> Answer<Catalog> {
 pub(super) fn read_key(update: &KeyUpdate) -> Answer<KeyRecord> {
     let policy = update.policy.as_ref().map(|document| read_policy(document, Per::Key)).transpose()?;
     let hash = SecretHash::parse(update.hash.as_str()).ok_or_else(|| failed("a key's hash is not one"))?;
-    Ok(KeyRecord { hash, policy, revoked: update.revoked, expires_at: update.expires_at })
+    let revoked_at = update.revoked.then(|| update.revoked_at.unwrap_or_default());
+    Ok(KeyRecord { hash, policy, revoked_at, expires_at: update.expires_at })
 }
