@@ -10,6 +10,7 @@ use crate::dialect::Dialect;
 use crate::fields::{Field, Invalid};
 use crate::price::Price;
 use crate::price_list;
+use crate::reckon::CONTEXT;
 use crate::tariff::{Dated, Tariff};
 use crate::units::{Millis, NanoUsd, Rate, Tokens};
 use serde_json::Value;
@@ -256,10 +257,13 @@ fn own_price<'a>(prices: &'a BTreeMap<String, Tariff>, name: &str) -> Option<&'a
     prices.get(name).or_else(|| heads.into_iter().find_map(covering))
 }
 
-/// The most input of a listed model: its context. One that has no output takes many texts in a call, each of that size.
+/// The most input of a listed model: its context, or more where a price is for more than that. One that has no output takes many
+/// texts in a call, each of that size.
 fn reads_at_most(listed: &price_list::Listed) -> Option<Tokens> {
-    let answers = listed.tariff.0.iter().any(|dated| dated.price.rates.output > Rate::ZERO);
-    listed.context.filter(|_| answers)
+    let prices = || listed.tariff.0.iter().map(|dated| &dated.price);
+    let context = listed.context.filter(|_| prices().any(|price| price.rates.output > Rate::ZERO))?;
+    let is_longer = prices().flat_map(|price| &price.tiers).any(|tier| tier.above >= context);
+    Some(if is_longer { context.max(CONTEXT) } else { context })
 }
 
 /// Where a price is written, and which of several there.

@@ -82,7 +82,6 @@ pub mod service;
 pub mod price;
 pub mod tariff;
 pub mod price_list;
-pub mod alias;
 pub mod bound;
 pub mod reach;
 pub mod limits;

@@ -113,16 +113,8 @@ impl Tenant {
         let model = self.config.catalog.models.get(&ask.model).filter(|_| allowed).ok_or(Denial::ModelUnknown)?.clone();
         let model = self.within_reach(&ask.key, &ask.reach, model)?;
         let caller = Caller { key: &ask.key, model: &ask.model };
-        if self.ledger.forestalled(&ask.call) {
-            return Err(Denial::CallEnded);
-        }
-        if let Some(row) = self.ledger.find(&ask.call) {
-            let row = row.clone();
-            return if row.state == State::Open {
-                Ok(self.admitted_before(&row, ask, &model, unknown))
-            } else {
-                Err(Denial::CallEnded)
-            };
+        if let Some(answer) = self.asked_before(ask, &model, unknown) {
+            return answer;
         }
         let prices = if ask.free { Prices::default() } else { self.prices(now, caller, &model, unknown)? };
         let habit = self.habits.of(ask.key.as_str(), &ask.model, &ask.endpoint);
@@ -179,6 +171,16 @@ impl Tenant {
             lease,
             gauges,
         })
+    }
+
+    /// What is answered to a call that was asked for before: the same as then, as long as it is open.
+    fn asked_before(&mut self, ask: &Ask, model: &Model, unknown: UnknownPrice) -> Option<Result<Admission, Denial>> {
+        if self.ledger.forestalled(&ask.call) {
+            return Some(Err(Denial::CallEnded));
+        }
+        let row = self.ledger.find(&ask.call)?.clone();
+        let is_open = row.state == State::Open;
+        Some(if is_open { Ok(self.admitted_before(&row, ask, model, unknown)) } else { Err(Denial::CallEnded) })
     }
 
     /// Where a call of `model` goes: a target that may be well again is tried by one call.

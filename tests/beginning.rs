@@ -190,7 +190,7 @@ fn responses() -> Provider {
                 429,
                 None,
             ),
-            (sse(r#"{"error":{"message":"The server is overloaded","code":"server_is_overloaded"}}"#), 529, None),
+            (sse(r#"{"error":{"message":"The server is overloaded","code":"server_is_overloaded"}}"#), 503, None),
         ],
     }
 }

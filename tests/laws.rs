@@ -13,11 +13,11 @@
 mod brute;
 mod support;
 
-use brute::{brute_force, due, first, repays, standings};
+use brute::{brute_force, due, first, larger, repays, standings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use support::World;
+use support::{World, load};
 use tollgate::limits::Load;
 use tollgate::price::Bill;
 use tollgate::rows::{CallKey, CallRow, End, State, Sums, Truth};
@@ -94,13 +94,23 @@ struct History {
     asked: u64,
     /// What ended calls were first billed: what a later word adds goes beyond it, as their holds have gone.
     first: BTreeMap<CallKey, Load>,
+    /// The most that they were ever billed: a debt that an estimate made stays when less was used.
+    most: BTreeMap<CallKey, Load>,
 }
 
 impl History {
     fn new() -> Self {
         let (tenant, key) = policies(false);
         let world = World::new(&tenant, Some(&key));
-        Self { world, was_cut: false, cut: false, calls: Vec::new(), asked: 0, first: BTreeMap::new() }
+        Self {
+            world,
+            was_cut: false,
+            cut: false,
+            calls: Vec::new(),
+            asked: 0,
+            first: BTreeMap::new(),
+            most: BTreeMap::new(),
+        }
     }
 
     fn step(&mut self, step: &Step) {
@@ -244,8 +254,10 @@ impl History {
         let world = &mut self.world;
         for row in world.rows.calls.values().filter(|row| row.state == State::Settled) {
             self.first.entry(row.at).or_insert_with(|| first(row));
+            let most = self.most.entry(row.at).or_default();
+            *most = larger(most, &load(row));
         }
-        let first = &self.first;
+        let (first, most) = (&self.first, &self.most);
         // Every admitted call has one row, and so one bill.
         assert_eq!(world.rows.calls.len(), self.calls.len());
         let ended = world.rows.calls.values().filter_map(|row| row.end.as_ref());
@@ -253,7 +265,7 @@ impl History {
         assert_eq!(ledger, world.usage(), "sum of the ledger = usage");
         for key in ["a", "b"] {
             for (limit, settled, held, debt) in standings(world, key) {
-                let brute = brute_force(world, key, &limit, first);
+                let brute = brute_force(world, key, &limit, first, most);
                 let slack = if limit.window == Window::parse("5m").unwrap() { 5 } else { 0 };
                 assert_eq!(held, brute.held, "{} held", limit.name);
                 assert_eq!(debt, due(world, key, &limit, 0), "{} repays", limit.name);
@@ -261,14 +273,14 @@ impl History {
                 assert!(settled >= counted, "{} counts {settled}, not {counted}", limit.name);
                 assert!(slack > 0 || settled == counted, "{} counts {settled}, not {counted}", limit.name);
                 // What was admitted under the full limit stays when it is cut; bills beyond their holds count.
-                let most = if self.was_cut { limit.max.get() * 2 } else { limit.max.get() } + brute.excess + debt;
-                assert!(settled + held <= most, "{}: {settled} + {held} of {}", limit.name, limit.max);
+                let allowed = if self.was_cut { limit.max.get() * 2 } else { limit.max.get() } + brute.excess + debt;
+                assert!(settled + held <= allowed, "{}: {settled} + {held} of {}", limit.name, limit.max);
                 let over = (settled + held).saturating_sub(limit.max.get());
                 if !self.was_cut && repays(&limit) {
                     let next = due(world, key, &limit, 1);
                     assert!(over <= next, "{}: {over} over, {next} repaid", limit.name);
                     assert!(
-                        next <= brute.excess + debt.saturating_sub(limit.max.get()),
+                        next <= brute.excess_ever + debt.saturating_sub(limit.max.get()),
                         "{}: {next} repaid",
                         limit.name
                     );

@@ -91,7 +91,7 @@ fn a_catalog_has_so_many_providers_models_targets_and_prices_and_says_so() {
     assert!(full.to_string().len() <= DOCUMENT_BYTES_MAX, "it fits into one document");
     let full = read(&full).unwrap();
     let target = &full.models["m1999"].targets[2];
-    assert_eq!(target.name(), "p110/t5998");
+    assert_eq!(target.name(), "p111/t5999");
     // The longest name that covers it counts, found in no more steps than it has letters.
     assert_eq!(full.own_price("p46/t2222", NOW).unwrap().0.price.rates.input.get(), 1_000_000_000);
     assert!(full.own_price("p46/t222x", NOW).is_none() && full.own_price("p46/t2222x", NOW).is_some());

@@ -1,5 +1,11 @@
 //! Pages: which of them a tenant's and a key's policy let a key be used by.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
 
 mod support;
 

@@ -33,7 +33,7 @@ CREATE TABLE keys (
   PRIMARY KEY (tenant, id)
 ) WITHOUT ROWID;
 
--- Every catalog there was; the newest is the one that holds. Read by version.
+-- The last thousand catalogs; the newest is the one that holds. Read by version.
 CREATE TABLE catalogs (
   version INTEGER PRIMARY KEY,
   document TEXT NOT NULL,

@@ -147,6 +147,7 @@ fn a_price_names_what_differs_and_a_tier_what_it_changes() {
 fn a_models_input_is_bounded_by_what_its_lists_know() {
     let providers = json!({
         "openai": {"dialect": "openai", "base_url": "https://api.openai.com/v1"},
+        "anthropic": {},
         "own": {"dialect": "openai", "base_url": "http://127.0.0.1"}
     });
     for (targets, stated, max_input) in [
@@ -154,6 +155,8 @@ fn a_models_input_is_bounded_by_what_its_lists_know() {
         (vec!["openai/gpt-4o", "openai/gpt-5"], None, Some(400_000)),
         (vec!["openai/gpt-4o"], Some(1_000), Some(1_000)),
         (vec!["openai/gpt-4o", "own/llama3"], None, None),
+        // Its context is 200,000, and beyond that it has a price.
+        (vec!["anthropic/claude-sonnet-4-5"], None, Some(1 << 20)),
         // Its 8,192 are those of one text: a call may hold many.
         (vec!["openai/text-embedding-3-small"], None, None),
     ] {

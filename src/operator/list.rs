@@ -55,7 +55,7 @@ impl Listing {
     }
 
     /// The part that is to be read next, and one entry more to know whether there are more; `None`: the page is full.
-    pub fn next(&self) -> Option<Page> {
+    pub fn part(&self) -> Option<Page> {
         let left = self.page.limit.saturating_sub(u64::try_from(self.rows.len()).unwrap_or(u64::MAX));
         let part = Page { limit: left.min(PART), after: self.page.after.clone() };
         (self.has_more && left > 0 && self.bytes < PAGE_BYTES_MAX).then_some(part)

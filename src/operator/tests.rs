@@ -160,7 +160,7 @@ fn a_list_says_whether_it_goes_on() {
 fn listed(page: Page, count: usize, bytes: usize) -> (usize, bool, usize) {
     let ids: Vec<String> = (0..count).map(|number| format!("c{number:05}")).collect();
     let (mut listing, mut parts) = (Listing::new(page), 0);
-    while let Some(part) = listing.next() {
+    while let Some(part) = listing.part() {
         let rest = ids.iter().filter(|id| **id > part.after);
         let rows: Vec<&String> = rest.take(usize::try_from(part.limit).unwrap() + 1).collect();
         listing.add(&part, rows.into_iter().map(|id| (id.as_str(), json!("x".repeat(bytes)))));

@@ -19,8 +19,10 @@ use crate::translate;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The content type of a stream, and what keeps it from being held back.
-const EVENTS: &str = "text/event-stream; charset=utf-8\ncache-control\nno-cache";
-const LIST: &str = "application/json; charset=utf-8\ncache-control\nno-cache";
+const EVENTS: &str = "text/event-stream; charset=utf-8";
+const LIST: &str = "application/json; charset=utf-8";
+/// What the head of a stream says besides.
+const FRESH: &str = "\ncache-control\nno-cache";
 
 /// How an attempt ended whose answer of this status is not passed on, as it quotes a secret: the work is done.
 fn quoting(status: u16) -> Ending {
@@ -42,7 +44,7 @@ impl Visit {
     }
 
     /// The head of an answer that comes from a provider.
-    fn answered(&mut self, status: u16, content_type: &str) {
+    fn answered(&mut self, status: u16, content_type: &str, streams: bool) {
         let Some(call) = &self.call else {
             return;
         };
@@ -58,6 +60,9 @@ impl Visit {
         let mut headers = answer::headers(&self.id, content_type, &told, &self.gauges);
         if saved {
             headers.push_str(media::SAVED);
+        }
+        if streams {
+            headers.push_str(FRESH);
         }
         self.answer = Answer { status, headers, text: String::new() };
     }
@@ -81,18 +86,17 @@ impl Visit {
         match answer::judge(status, content_type, waits, streams, millis(now)) {
             Verdict::Whole(content_type) => {
                 let own = call.from() == call.endpoint.dialect();
-                self.answered(
-                    status,
-                    match status {
-                        200..300 if streams => stream,
-                        _ if own => &content_type,
-                        _ => "application/json",
-                    },
-                );
+                let streams = streams && (200..300).contains(&status);
+                let content_type = match own {
+                    _ if streams => stream,
+                    true => &content_type,
+                    false => "application/json",
+                };
+                self.answered(status, content_type, streams);
                 0
             }
             Verdict::Stream => {
-                self.answered(200, stream);
+                self.answered(200, stream, true);
                 self.begin_stream();
                 1
             }

@@ -28,11 +28,16 @@ const REPORT_MS = 5_000;
 
 export async function pass(visit, request, env, context) {
   const through = visit.through(request.headers.get("x-tollgate-provider") ?? "", carried(request.headers));
-  const content = await opened(through, request);
-  if (content === undefined || !(await admitted(through, env, context))) return speak(through, context);
+  const share = new Share();
+  const content = await opened(through, request, share);
+  if (content === undefined || !(await admitted(through, env, context))) {
+    share.give();
+    return speak(through, context);
+  }
   const hush = report(through, env);
   try {
     const response = through.begin(secrets(env, through.secret_names())) ? await send(through, content) : null;
+    share.give();
     if (response !== null) {
       const waiting = response.ok ? "" : waits(response);
       if (through.head(response.status, headOf(response), waiting, Date.now())) return handOn(through, response, hush, env, context);
@@ -42,6 +47,7 @@ export async function pass(visit, request, env, context) {
   } catch (error) {
     through.crashed(String(error?.message));
   }
+  share.give();
   hush();
   settle(env, context, through.tenant(), through.settlement());
   return speak(through, context);
@@ -53,7 +59,7 @@ function carried(headers) {
 }
 
 // The request's body as it goes on. What begins as JSON does is held and read first; a body that is refused is undefined.
-async function opened(through, request) {
+async function opened(through, request, share) {
   const stream = request.body;
   const [type, length] = [request.headers.get("content-type") ?? "", request.headers.get("content-length")];
   if (stream === null || !through.opens(type)) return stream;
@@ -67,11 +73,18 @@ async function opened(through, request) {
     if (done) break;
     chunks.push(value);
     size += value.byteLength;
+    // It is there in parts, and then as a whole.
+    if (size > BUFFER_BYTES && !share.hold(2 * size, LONG_MAX)) {
+      reader.cancel().catch(() => {});
+      through.no_room();
+      return undefined;
+    }
     first ??= value.find((byte) => !BLANK.includes(byte));
     held = first === undefined || through.holds(type, first);
   }
   reader.releaseLock();
   const bytes = new Uint8Array(await new Blob(chunks).arrayBuffer());
+  share.give(bytes.byteLength);
   if (held && size > 0 && !through.read(bytes, ended)) return undefined;
   return ended ? bytes : continued(bytes, stream, length);
 }

@@ -11,22 +11,43 @@ use std::collections::{BTreeMap, BTreeSet};
 const STAYS: Millis = Millis::from_secs(2 * 3_600);
 const HOUR: u64 = 3_600_000;
 
-/// The keys that have an end, by when they may leave.
+/// The keys that have an end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Leaving(BTreeSet<(Millis, KeyId)>);
+pub(super) struct Leaving {
+    /// By when they may leave.
+    due: BTreeSet<(Millis, KeyId)>,
+    /// Those that may, but have calls that are not summed up, and when they are looked at again at the latest.
+    late: BTreeSet<KeyId>,
+    late_at: Millis,
+}
 
 impl Leaving {
     pub(super) fn of(keys: &BTreeMap<KeyId, KeyRecord>) -> Self {
-        Self(keys.iter().filter_map(|(id, key)| Some((key.leaves_at()?, id.clone()))).collect())
+        let due = keys.iter().filter_map(|(id, key)| Some((key.leaves_at()?, id.clone()))).collect();
+        Self { due, ..Self::default() }
     }
 
     pub(super) fn add(&mut self, id: &KeyId, key: &KeyRecord) {
-        self.0.extend(key.leaves_at().map(|at| (at, id.clone())));
+        self.due.extend(key.leaves_at().map(|at| (at, id.clone())));
     }
 
     /// When the first key may leave.
     pub(super) fn first(&self) -> Option<Millis> {
-        self.0.first().map(|&(at, _)| at)
+        let late = (!self.late.is_empty()).then_some(self.late_at);
+        self.due.first().map(|&(at, _)| at).into_iter().chain(late).min()
+    }
+
+    /// Takes out those that may leave at `now`.
+    fn take(&mut self, now: Millis) -> BTreeSet<KeyId> {
+        let mut keys = std::mem::take(&mut self.late);
+        while let Some((at, id)) = self.due.pop_first() {
+            if at > now {
+                self.due.insert((at, id));
+                break;
+            }
+            keys.insert(id);
+        }
+        keys
     }
 }
 
@@ -46,19 +67,17 @@ impl Tenant {
 
     /// Lets those keys go that may leave and whose calls are all summed up.
     pub(super) fn let_keys_go(&mut self, now: Millis) {
-        if self.leaving.first().is_none_or(|at| at > now) {
+        let keys = self.leaving.take(now);
+        if keys.is_empty() {
             return;
         }
         let calls = self.ledger.open().chain(self.ledger.unflushed());
         let busy: BTreeSet<KeyId> = calls.map(|row| row.key.clone()).collect();
-        while let Some((at, id)) = self.leaving.0.pop_first() {
-            if at > now {
-                self.leaving.0.insert((at, id));
-                return;
-            }
+        for id in keys {
             let ended = self.config.keys.get(&id).and_then(KeyRecord::leaves_at).is_some_and(|at| at <= now);
             if ended && busy.contains(&id) {
-                self.leaving.0.insert((now.plus(Millis::new(HOUR)), id));
+                self.leaving.late.insert(id);
+                self.leaving.late_at = now.plus(Millis::new(HOUR));
             } else if ended {
                 self.forget_key(&id);
             }

@@ -82,15 +82,17 @@ for (const point of [1, 5, 40]) {
   });
 }
 
-test('a client that leaves before anything is said pays for the whole answer, exactly: it may be that the model thinks', TIMEOUT, async () => {
+test('a client that leaves before anything is said stops the provider at its first words, and pays for what came', TIMEOUT, async () => {
   const tenant = await world.tenant({ limits: ONE_AT_A_TIME });
   const leaving = new AbortController();
   const asked = tenant.chat({ model: 'late', stream: true }, { signal: leaving.signal });
   const { call: id } = await begun('c90-d10-l400');
   leaving.abort();
   await assert.rejects(asked, { name: 'AbortError' });
+  // Until then it may be that the model thinks.
+  const call = await stopped(id);
   const row = await world.settled(id);
-  assert.deepEqual([row.truth, row.output], ['reported', 90]);
+  assert.ok(row.truth === 'counted' && row.output >= 1 && row.output <= call.chunks && call.chunks < 90, `${row.truth}: ${row.output} of ${call.chunks}`);
   await released(tenant, row);
 });
 

@@ -312,7 +312,7 @@ test('the head of an answer tells what a client needs of it, and nothing else', 
 test('a provider\'s refusal is its own, its failure is told in ours, and neither is billed; its silence is', TIMEOUT, async () => {
   const tenant = await world.tenant({ ...ALL, limits: BUDGET });
   for (const [status, told, code] of [
-    [400, 400], [404, 404], [409, 409], [422, 422], [401, 502, 'upstream_credentials'], [403, 502, 'upstream_credentials'], [402, 502, 'upstream_error'],
+    [400, 400], [404, 404], [409, 409], [422, 422], [401, 502, 'upstream_credentials'], [403, 502, 'upstream_credentials'], [402, 502, 'upstream_quota_exhausted'],
     [429, 429, 'upstream_rate_limited'], [500, 500, 'upstream_error'], [503, 503, 'server_is_overloaded'], [307, 502, 'upstream_error'],
   ]) {
     const response = await tenant.post(`/providers/n/status/${status}`, '{}');
@@ -347,7 +347,7 @@ test('an answer that is cut breaks off, one whose client leaves is read on, and 
   leaving.abort();
   native.of(left)[0].cut();
   const row = await world.settled(left);
-  assert.deepEqual([row.truth, row.target, row.input, row.output, row.cost], ['ceiling', 'n/m', 9, 1, 100_000_000]);
+  assert.deepEqual([row.truth, row.target, row.input, row.output, row.cost], ['estimated', 'n/m', 9, 1, 100_000_000]);
 
   // What is only looked at has no bill, and is not read on.
   const looking = new AbortController();

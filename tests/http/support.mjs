@@ -36,13 +36,13 @@ const SECRETS = {
 };
 
 /** Waits until `check` gives something true, and gives that. */
-export async function eventually(check, what) {
+export async function eventually(check, what, deadline = DEADLINE_MS) {
   let last;
-  for (const until = Date.now() + DEADLINE_MS; Date.now() < until; await new Promise((next) => setTimeout(next, POLL_MS))) {
+  for (const until = Date.now() + deadline; Date.now() < until; await new Promise((next) => setTimeout(next, POLL_MS))) {
     last = await check();
     if (last) return last;
   }
-  return assert.fail(`in ${DEADLINE_MS} ms it never came to pass that ${what}`);
+  return assert.fail(`in ${deadline} ms it never came to pass that ${what}`);
 }
 
 /** `promise`, which fails if nothing has come of it by the deadline. */

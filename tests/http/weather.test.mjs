@@ -172,7 +172,8 @@ async function leave(tenant, nth, pieces) {
   return { row, passed };
 }
 
-const POINTS = [null, ...Array.from({ length: CHUNKS + 1 }, (_, pieces) => pieces)];
+// With the first piece the answer begins: before that the client is sent nothing.
+const POINTS = [null, ...Array.from({ length: CHUNKS }, (_, nth) => nth + 1)];
 
 /** What a policy makes of a client that leaves: stop there, or read on for the exact bill. */
 const ON_DISCONNECT = { abort: { ...POLICY, on_disconnect: 'abort' }, drain: { ...POLICY, on_disconnect: 'drain' } };

@@ -45,6 +45,8 @@ pub(crate) struct Brute {
     pub(crate) held: u64,
     /// What bills went beyond their holds.
     pub(crate) excess: u64,
+    /// The most that they ever did.
+    pub(crate) excess_ever: u64,
 }
 
 pub(crate) fn standings(world: &mut World, key: &str) -> Vec<(Limit, u64, u64, u64)> {
@@ -60,6 +62,16 @@ pub(crate) fn first(row: &CallRow) -> Load {
     estimated.map_or(row.held, |end| smaller(&end.load(), &row.held))
 }
 
+pub(crate) fn larger(one: &Load, other: &Load) -> Load {
+    Load {
+        input: one.input.max(other.input),
+        output: one.output.max(other.output),
+        likely_input: one.likely_input.max(other.likely_input),
+        likely_output: one.likely_output.max(other.likely_output),
+        cost: one.cost.max(other.cost),
+    }
+}
+
 fn smaller(one: &Load, other: &Load) -> Load {
     Load {
         input: one.input.min(other.input),
@@ -71,10 +83,16 @@ fn smaller(one: &Load, other: &Load) -> Load {
 }
 
 /// What the ledger's rows say that `limit` should count for `key`.
-pub(crate) fn brute_force(world: &World, key: &str, limit: &Limit, first: &BTreeMap<CallKey, Load>) -> Brute {
+pub(crate) fn brute_force(
+    world: &World,
+    key: &str,
+    limit: &Limit,
+    first: &BTreeMap<CallKey, Load>,
+    most: &BTreeMap<CallKey, Load>,
+) -> Brute {
     let mine = |row: &&CallRow| limit.per == Per::Tenant || row.key.as_str() == key;
     let now = world.clock();
-    let (mut settled, mut held, mut excess) = (0, 0, 0_u64);
+    let (mut settled, mut held, mut excess, mut excess_ever) = (0, 0, 0_u64, 0_u64);
     for row in world.rows.calls.values().filter(mine) {
         let at = row.at.millis();
         let inside = match limit.window {
@@ -88,6 +106,8 @@ pub(crate) fn brute_force(world: &World, key: &str, limit: &Limit, first: &BTree
         if !open && (inside || coarse || late) {
             let first = first.get(&row.at).unwrap_or(&row.held);
             excess += load(row).amount(limit).get().saturating_sub(first.amount(limit).get());
+            let most = most.get(&row.at).map_or(0, |most| most.amount(limit).get());
+            excess_ever += most.saturating_sub(first.amount(limit).get());
         }
         let amount = load(row).amount(limit).get();
         match limit.what {
@@ -98,7 +118,7 @@ pub(crate) fn brute_force(world: &World, key: &str, limit: &Limit, first: &BTree
             _ => {}
         }
     }
-    Brute { settled, held, excess }
+    Brute { settled, held, excess, excess_ever }
 }
 
 /// Whether both instants lie in one calendar window of `limit`.

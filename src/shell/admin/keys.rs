@@ -23,7 +23,7 @@ pub(super) async fn list<'a>(
     let page = Page::read(query).map_err(|invalid| refuse::invalid_parameter(&invalid))?;
     deployment.registry.tenant(tenant).await?.ok_or_else(|| refuse::no_tenant(tenant))?;
     let mut listing = Listing::new(page);
-    while let Some(part) = listing.next() {
+    while let Some(part) = listing.part() {
         let rows = deployment.registry.keys(tenant, &part).await?;
         listing.add(&part, rows.iter().map(|key| (key.id.as_str(), key.document(deployment.now))));
     }

@@ -18,7 +18,7 @@ pub(super) async fn list<'a>(
 ) -> Result<Answer, Refusal> {
     let page = Page::read(query).map_err(|invalid| refuse::invalid_parameter(&invalid))?;
     let mut listing = Listing::new(page);
-    while let Some(part) = listing.next() {
+    while let Some(part) = listing.part() {
         let rows = deployment.registry.tenants(&part).await?;
         listing.add(&part, rows.iter().map(|tenant| (tenant.id.as_str(), tenant.document())));
     }

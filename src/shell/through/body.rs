@@ -87,6 +87,11 @@ impl Through {
         if content_type.to_ascii_lowercase().contains("json") { JSON_BYTES_MAX } else { OTHER_BYTES_MAX }
     }
 
+    /// There is no room to hold the body.
+    pub fn no_room(&mut self) {
+        self.visit.refuse(&Refusal::overloaded());
+    }
+
     /// Reads a body that begins as JSON does: whether it may go on. `whole`: no more of it comes.
     pub fn read(&mut self, body: &[u8], whole: bool) -> bool {
         let refusal = match reach::is_one(body) {

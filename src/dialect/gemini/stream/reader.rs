@@ -1,6 +1,6 @@
 //! Reads the answers that a stream is made of as events.
 
-use crate::chat::{Citation, Event, Finish, Head, Usage};
+use crate::chat::{Citation, Event, Finish, Head};
 use crate::dialect::CHOICES_MAX;
 use crate::dialect::gemini::grounding::{self, Cited, characters};
 use crate::dialect::gemini::{answer, fault, logprobs, usage};
@@ -15,7 +15,6 @@ pub struct Reader {
     head: Option<Head>,
     over: bool,
     choices: BTreeMap<u32, Said>,
-    usage: Option<Usage>,
     service: Service,
 }
 
@@ -60,11 +59,8 @@ impl Reader {
             self.choices.insert(0, Said { finished: true, ..Said::default() });
             events.push(Event::Finish { choice: 0, finish: Finish::Filter });
         }
-        let usage = body.get("usageMetadata").and_then(usage::read);
-        if usage.is_some() && usage != self.usage {
-            self.usage = usage;
-            events.extend(usage.map(Event::Usage));
-        }
+        // Told again it is still the provider's word: it covers what came with it.
+        events.extend(body.get("usageMetadata").and_then(usage::read).map(Event::Usage));
         let mut service = self.service;
         service.add(service::of_generated(&body));
         if service != self.service {
