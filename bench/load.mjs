@@ -211,15 +211,21 @@ async function closedLoop(job, tally) {
     let running = lines.length;
     const finish = () => {
       running -= 1;
-      if (running === 0) resolve();
+      if (running > 0) return;
+      clearInterval(guard);
+      resolve();
     };
-    const guard = setTimeout(() => lines.forEach((line) => line.socket.destroy(new Error('unanswered'))), (job.seconds ?? 0) * 1e3 + GRACE_MS);
+    let answeredAt = startedAt;
+    const guard = setInterval(() => {
+      if (performance.now() - answeredAt > GRACE_MS) lines.forEach((line) => line.socket.destroy(new Error('unanswered')));
+    }, 1_000);
     guard.unref();
     const next = (line) => {
       const sentAt = performance.now();
       if (sentAt >= stopAt || toSend <= 0) return finish();
       toSend -= 1;
       return line.send(bytes, (error, answer, now) => {
+        answeredAt = now ?? performance.now();
         if (error) tally.failed(error);
         else tally.add(answer, sentAt, now, streamed);
         if (line.open && !line.socket.destroyed) return next(line);

@@ -25,7 +25,9 @@ if [ $# = 0 ]; then
 fi
 case "${files[*]}" in *tests/upstream/litellm*) python_packages litellm "litellm[proxy]==$LITELLM" ;; esac
 case "${files[*]}" in *tests/upstream/llamacpp*) python_packages llamacpp "xllamacpp==$XLLAMACPP" "gguf==$GGUF" ;; esac
-if [ ${#files[@]} -gt 0 ]; then node --test --test-concurrency=1 "${files[@]}"; else echo "no tests/**/*.test.mjs"; fi
+# A file that hangs, or that leaves something open after a test has failed, ends too, and says which it was.
+limits=(--test-timeout=600000 --test-force-exit)
+if [ ${#files[@]} -gt 0 ]; then node --test --test-concurrency=1 "${limits[@]}" "${files[@]}"; else echo "no tests/**/*.test.mjs"; fi
 
 python_tests=(tests/sdk/*_sdk.py)
 if [ $# -gt 0 ] || [ ${#python_tests[@]} = 0 ]; then exit 0; fi

@@ -125,8 +125,11 @@ async function growth(act) {
   const before = await resident('VmRSS');
   let peak = before;
   const watch = setInterval(async () => { peak = Math.max(peak, await resident('VmRSS')); }, 20);
-  await act();
-  clearInterval(watch);
+  try {
+    await act();
+  } finally {
+    clearInterval(watch);
+  }
   return Math.max(peak, await resident('VmRSS')) - before;
 }
 

@@ -90,6 +90,7 @@ before(async () => {
   [world, native] = await Promise.all([startWorld(), startNative()]);
   await world.catalog({ chat: 'c10' }, {
     providers: {
+      patient: { dialect: 'openai', base_url: native.url, shared: false, auth: { bearer: 'PROVIDER_A_KEY' } },
       n: { dialect: 'openai', base_url: native.url, shared: false, auth: { bearer: 'PROVIDER_A_KEY' }, timeout: '1s', headers: { 'x-own': 'of the catalog' }, query: 'api-version=1' },
       c: { dialect: 'anthropic', base_url: native.url, shared: false, auth: { header: 'x-api-key', secret: 'PROVIDER_B_KEY' } },
       unset: { dialect: 'openai', base_url: native.url, auth: { bearer: 'LACKING_API_KEY' } },
@@ -260,7 +261,7 @@ test('bodies of any size pass both ways, whole, with their length, and are not h
   const before = await peakMib();
   const part = Buffer.alloc(MIB, 'x');
   const hash = createHash('sha256');
-  const up = await rawRequest(`${world.url}/providers/n/files`, {
+  const up = await rawRequest(`${world.url}/providers/patient/files`, {
     headers: { authorization: `Bearer ${tenant.key}`, 'content-type': 'application/octet-stream', 'content-length': LARGE },
   }, async (sent) => {
     for (let left = LARGE; left > 0; left -= MIB) {
@@ -274,7 +275,7 @@ test('bodies of any size pass both ways, whole, with their length, and are not h
   assert.deepEqual([told.bytes, told.sha256], [LARGE, hash.digest('hex')]);
   assert.equal(native.of(up)[0].headers['content-length'], String(LARGE));
 
-  const down = await call(tenant, 'GET', '/providers/n/files/large/content');
+  const down = await call(tenant, 'GET', '/providers/patient/files/large/content');
   assert.equal(down.headers.get('content-length'), String(LARGE));
   let bytes = 0;
   for await (const chunk of down.body) {
@@ -286,7 +287,7 @@ test('bodies of any size pass both ways, whole, with their length, and are not h
   const grown = (await peakMib()) - before;
   assert.ok(grown < 60, `workerd grew by ${grown} MiB`);
 
-  const chunked = await call(tenant, 'POST', '/providers/n/files', { duplex: 'half', body: new Blob(['abc']).stream() });
+  const chunked = await call(tenant, 'POST', '/providers/patient/files', { duplex: 'half', body: new Blob(['abc']).stream() });
   assert.equal((await chunked.json()).bytes, 3);
 });
 

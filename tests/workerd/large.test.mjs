@@ -95,8 +95,8 @@ test('rows that are older than the ledger keeps them are dropped step by step, a
     const { at } = database.prepare('SELECT at FROM calls').get();
     addCalls(database, old, Math.floor(at / 1_000) - 25 * HOUR_MS, 1);
     database.prepare("UPDATE facts SET value = ? WHERE name = 'flushed'").run(String(at));
+    assert.equal(database.prepare('SELECT count(*) AS calls FROM calls').get().calls, old + 1);
   });
-  assert.equal(tenant.calls().length, old + 1);
   assert.equal(await answers(tenant.key), 200);
   await eventually('the old rows are dropped', () => tenant.calls().length === 2);
   assert.equal((await tenant.usage()).limits.ever.used, 2);
