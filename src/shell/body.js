@@ -2,18 +2,19 @@
 // it may have and what is said of one that is not read is Rust's decision (body.rs); the numbers below are known there.
 import { callObject, watchdog } from "./glue.js";
 import { HELD_MAX, LONG_MAX } from "./memory.js";
-import { refuse, speak } from "./whole.js";
+import { heardOut, speak } from "./whole.js";
 
-const TOO_LARGE = 0, TOO_SLOW = 1, NO_ROOM = 2, BROKEN = 3;
+const TOO_LARGE = 0;
+export const TOO_SLOW = 1, NO_ROOM = 2, BROKEN = 3;
 // A body up to this comes at once, and is not worth counting. A longer one comes in parts.
 const SHORT_BYTES = 8 * 1_024;
 const PART_BYTES = 64 * 1_024;
 // Up to this it is read before anybody is asked about its key.
-const UNASKED_BYTES = 64 * 1_024;
+export const UNASKED_BYTES = 64 * 1_024;
 // How long a body may take, and a part of it; and how long it waits for room before.
-const BODY_MS = 180_000;
-const PART_MS = 15_000;
-const ROOM_MS = 10_000;
+export const BODY_MS = 180_000;
+export const PART_MS = 15_000;
+export const ROOM_MS = 10_000;
 
 // Reads the body of a request: nothing if it is in order, else visit says why, and this is the client's answer. `share` is what is
 // held of it.
@@ -29,9 +30,8 @@ export async function readBody(visit, request, env, context, share) {
   const reader = request.body.getReader({ mode: "byob" });
   if (await body.read(reader)) return visit.taken() ? null : speak(visit, context);
   share.give();
-  const response = refuse(visit.status(), visit.headers(), visit.text(), reader, context);
-  visit.free();
-  return response;
+  reader.releaseLock();
+  return heardOut(speak(visit, context), request.body, context);
 }
 
 function unread(visit, why) {
@@ -40,7 +40,7 @@ function unread(visit, why) {
 }
 
 // Whether the key is one whose long body is to be read: the tenant's object knows.
-async function mayGoOn(visit, env) {
+export async function mayGoOn(visit, env) {
   try {
     return visit.checked(await callObject(env.TENANTS, visit.tenant(), "check", visit.look_text()));
   } catch (error) {

@@ -6,7 +6,8 @@ import {
 } from "./glue.js";
 import { googleToken } from "./google.js";
 import { LONG_MAX, Share } from "./memory.js";
-import { speak } from "./whole.js";
+import { openedBody } from "./through_body.js";
+import { heardOut, speak } from "./whole.js";
 
 // The client's headers that go on to a provider; how long the body is goes with it.
 const CARRIED = ["content-type", "accept", "range", "anthropic-version", "anthropic-beta", "openai-beta"];
@@ -19,21 +20,24 @@ const PASSED = [
 const IDLE_MS = 120_000;
 // How long an answer is read on whose client has left.
 const DRAIN_MS = 25_000;
-// White space in JSON.
-const BLANK = [0x20, 0x09, 0x0a, 0x0d];
 // What is read at once of bytes that are only passed on.
 const BUFFER_BYTES = 64 * 1_024;
-// How often it is asked whether the tenant's object is to hear of the call.
-const REPORT_MS = 5_000;
 
 export async function pass(visit, request, env, context) {
   const through = visit.through(request.headers.get("x-tollgate-provider") ?? "", carried(request.headers));
   const share = new Share();
-  const content = await opened(through, request, share);
-  if (content === undefined || !(await admitted(through, env, context))) {
+  try {
+    const content = await openedBody(through, request, env, share);
+    if (content === undefined) return heardOut(speak(through, context), request.body, context);
+    if (!(await admitted(through, env, context))) return heardOut(speak(through, context), content, context);
+    return await made(through, content, share, env, context);
+  } finally {
     share.give();
-    return speak(through, context);
   }
+}
+
+// The call itself, with `content` as its body, of which `share` is held.
+async function made(through, content, share, env, context) {
   const hush = report(through, env);
   try {
     const response = through.begin(secrets(env, through.secret_names())) ? await send(through, content) : null;
@@ -47,59 +51,15 @@ export async function pass(visit, request, env, context) {
   } catch (error) {
     through.crashed(String(error?.message));
   }
-  share.give();
   hush();
   settle(env, context, through.tenant(), through.settlement());
-  return speak(through, context);
+  // What the provider was not sent is heard out.
+  return heardOut(speak(through, context), content, context);
 }
 
 function carried(headers) {
   const lines = CARRIED.filter((name) => headers.has(name)).map((name) => `${name}\n${headers.get(name)}`);
   return lines.join("\n");
-}
-
-// The request's body as it goes on. What begins as JSON does is held and read first; a body that is refused is undefined.
-async function opened(through, request, share) {
-  const stream = request.body;
-  const [type, length] = [request.headers.get("content-type") ?? "", request.headers.get("content-length")];
-  if (stream === null || !through.opens(type)) return stream;
-  const max = through.body_max(type);
-  const reader = stream.getReader();
-  const chunks = [];
-  let [size, first, ended, held] = [0, undefined, false, true];
-  while (!ended && held && size <= max) {
-    const { done, value } = await reader.read();
-    ended = done;
-    if (done) break;
-    chunks.push(value);
-    size += value.byteLength;
-    // It is there in parts, and then as a whole.
-    if (size > BUFFER_BYTES && !share.hold(2 * size, LONG_MAX)) {
-      reader.cancel().catch(() => {});
-      through.no_room();
-      return undefined;
-    }
-    first ??= value.find((byte) => !BLANK.includes(byte));
-    held = first === undefined || through.holds(type, first);
-  }
-  reader.releaseLock();
-  const bytes = new Uint8Array(await new Blob(chunks).arrayBuffer());
-  share.give(bytes.byteLength);
-  if (held && size > 0 && !through.read(bytes, ended)) return undefined;
-  return ended ? bytes : continued(bytes, stream, length);
-}
-
-// The stream of `bytes` and the rest, with the length that it is said to have.
-function continued(bytes, rest, length) {
-  const { readable, writable } = stream(length === null ? undefined : Number(length));
-  const writer = writable.getWriter();
-  const written = writer.write(bytes).then(() => {
-    writer.releaseLock();
-    return rest.pipeTo(writable);
-  });
-  // Whoever breaks off is told at the other end.
-  written.catch(() => {});
-  return readable;
 }
 
 // The provider's answer; nothing where there is none.
@@ -214,13 +174,13 @@ function pumped(response, passage, head, length) {
 
 // Tells the tenant's object now and then that the call goes on, so that it keeps what it holds; gives what ends that.
 function report(through, env) {
-  const tenant = through.tenant();
+  const [tenant, every] = [through.tenant(), through.reports_every()];
   const tell = () => {
-    const progress = through.progress(REPORT_MS);
+    const progress = through.progress(every);
     if (progress === "") return;
     const told = callObject(env.TENANTS, tenant, "amend", progress);
     told.catch((error) => console.warn(`a native call goes on unreported: ${error?.message}`));
   };
-  const timer = setInterval(tell, REPORT_MS);
+  const timer = setInterval(tell, every);
   return () => clearInterval(timer);
 }

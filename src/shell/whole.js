@@ -8,7 +8,7 @@ const PASS = 0, CUT = 1;
 const ROOM_MS = 10_000;
 // How much is read of a body that was refused.
 const REST_BYTES = 64 * 1_024 * 1_024;
-const REST_MS = 5_000;
+const REST_MS = 15_000;
 
 // The bytes of an answer; or what was read of it, for passOn, where they are too many to be held; or nothing: visit says why. `share`
 // is what is held of it; where it `streams`, its time has not begun.
@@ -113,28 +113,42 @@ export function passOn({ reader, parts, share }, passage, status, headers, { idl
   return { answer: answer(status, headers, readable), ended: over };
 }
 
-// A refusal, before the request's body was read: that is read to its end all the same, and forgotten, as long as it does not take too
-// much. A client that is still sending would be cut off, and never see why.
-export function refuse(status, headers, text, reader, context) {
-  const bytes = new TextEncoder().encode(text);
+// An answer before the request's body was read: the `rest` of that, if it is a stream, is read to its end all the same, and
+// forgotten, as long as it does not take too much. A client that is still sending would be cut off, and never see why.
+export async function heardOut(response, rest, context) {
+  if (!(rest instanceof ReadableStream) || rest.locked || response.body === null) return response;
+  const bytes = new Uint8Array(await response.arrayBuffer());
   const { readable, writable } = new FixedLengthStream(bytes.byteLength);
   const writer = writable.getWriter();
   const send = async () => {
     await writer.write(bytes);
-    const timer = setTimeout(() => reader.cancel().catch(() => {}), REST_MS);
-    let buffer = new ArrayBuffer(PART_BYTES);
-    for (let size = 0; size < REST_BYTES; ) {
-      const { value, done } = await reader.readAtLeast(PART_BYTES, new Uint8Array(buffer)).catch(() => ({ done: true }));
-      if (done) break;
-      size += value.byteLength;
-      buffer = value.buffer;
-    }
-    clearTimeout(timer);
-    reader.cancel().catch(() => {});
+    await forget(rest).catch(() => {});
     await writer.close();
   };
   context.waitUntil(send().catch(() => {}));
-  return answer(status, headers, readable);
+  return new Response(readable, response);
+}
+
+// Reads a stream to its end, as far as that comes soon.
+async function forget(stream) {
+  const reader = stream.getReader({ mode: "byob" });
+  const timer = setTimeout(() => reader.cancel().catch(() => {}), REST_MS);
+  let buffer = new ArrayBuffer(PART_BYTES);
+  for (let size = 0; size < REST_BYTES; ) {
+    const { value, done } = await reader.readAtLeast(PART_BYTES, new Uint8Array(buffer)).catch(() => ({ done: true }));
+    if (done) break;
+    size += value.byteLength;
+    buffer = value.buffer;
+  }
+  clearTimeout(timer);
+  reader.cancel().catch(() => {});
+}
+
+// The body of a request that may not have been read to its end, where it is so long that its client might still be sending it; else
+// null.
+export function unreadBody(request) {
+  const length = request.headers.get("content-length");
+  return length !== null && Number(length) <= PART_BYTES ? null : request.body;
 }
 
 // An answer of bytes that are there. Many of them are counted until the client has taken them.
