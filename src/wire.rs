@@ -286,6 +286,9 @@ pub struct Amend {
     /// The usage that the provider has reported on the way.
     #[serde(default)]
     pub usage: Option<Bill>,
+    /// It cannot be stopped: its output stays held, whatever budgets carry.
+    #[serde(default)]
+    pub fixed: bool,
 }
 
 /// How far a call under way may go on.
@@ -346,6 +349,9 @@ pub struct Heard {
     /// What it is billed, once it has ended; nothing while it goes on.
     #[serde(default)]
     pub bill: Option<Bill>,
+    /// The bill is the most that it can have used: its provider told of more.
+    #[serde(default)]
+    pub bounded: bool,
 }
 
 /// A caller that asks to see something of its tenant.

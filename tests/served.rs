@@ -113,7 +113,14 @@ fn a_hold_for_another_service_is_kept_while_its_call_runs() {
     let shape = Shape { bytes: 5_000, ..shape(Endpoint::Chat, r#","service_tier":"priority""#) };
     let ask = ask(&world, "priced", shape);
     let at = world.admit(&ask).unwrap().at;
-    let amend = Amend { at, call: "c".to_owned(), target: "priced/m".to_owned(), output: Tokens::new(10), usage: None };
+    let amend = Amend {
+        at,
+        call: "c".to_owned(),
+        target: "priced/m".to_owned(),
+        output: Tokens::new(10),
+        usage: None,
+        fixed: false,
+    };
     world.tenant.amend(world.now, &amend);
     world.write();
     assert_eq!(world.rows.calls[&at].held.cost.get(), 2 * STANDARD);

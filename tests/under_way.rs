@@ -14,7 +14,7 @@ use support::World;
 use tollgate::limits::Cause;
 use tollgate::rows::CallKey;
 use tollgate::units::{Millis, Tokens};
-use tollgate::wire::{Amended, Denial};
+use tollgate::wire::{Amend, Amended, Denial};
 
 fn money(max: &str) -> Value {
     json!({"limits": [{"name": "money", "what": "cost", "window": "day", "max": max}], "lease": "30s"})
@@ -46,6 +46,22 @@ fn a_long_call_keeps_its_hold_as_long_as_it_is_heard_of() {
     assert_eq!(held(&mut world, "money"), (240_000, 0), "billed what it held, once nobody speaks of it");
     let amended = world.amend("c", at, Tokens::new(2), None);
     assert!(amended.ended, "a call that has ended is told so");
+}
+
+#[test]
+fn a_call_that_cannot_be_stopped_keeps_its_hold_whatever_budgets_carry() {
+    let mut world = World::new(&money("1"), None);
+    let at = admit(&mut world, "c", 100);
+    world.edit(&money("0.0001"), &json!({}));
+    world.now = world.now.plus(Millis::from_secs(20));
+    let (call, target) = ("c".to_owned(), String::new());
+    let waiting = Amend { at, call, target, output: Tokens::ZERO, usage: None, fixed: true };
+    assert_eq!(world.amend_with(&waiting), Amended::default());
+    assert_eq!(held(&mut world, "money"), (0, 240_000));
+    world.now = world.now.plus(Millis::from_secs(20));
+    assert_eq!(held(&mut world, "money"), (0, 240_000), "its lease is renewed");
+    let stopped = world.amend("c", at, Tokens::ZERO, None);
+    assert_eq!(stopped.stop_at, Some(Tokens::new(30)), "one that can be stopped is told where");
 }
 
 #[test]

@@ -15,13 +15,13 @@ use crate::reach::{Made, Reach, What};
 use crate::reckon::{Bounds, CONTEXT, Known, READINGS, Reckoning};
 use crate::refusal::Refusal;
 use crate::relay::Metered;
-use crate::rows::{End, Truth};
+use crate::rows::End;
 use crate::secret::Secret;
 use crate::secret::watch::Watch;
 use crate::service::Service;
 use crate::settle;
 use crate::translate::Outgoing;
-use crate::units::{NanoUsd, Tokens};
+use crate::units::{Millis, NanoUsd, Tokens};
 use crate::wire::{Admission, AnsweredBy, Ask, Denial, Hop, Reply, Settlement};
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
@@ -74,6 +74,8 @@ pub(super) struct Call {
     pub(super) end: End,
     /// What the object is to price it by.
     answered_by: Option<AnsweredBy>,
+    /// How long the object has heard nothing of it, while it waits for an answer.
+    pub(super) silence: Millis,
 }
 
 impl Call {
@@ -105,6 +107,7 @@ impl Call {
             goes_on: false,
             end: End::default(),
             answered_by: None,
+            silence: Millis::ZERO,
         }
     }
 
@@ -348,9 +351,7 @@ impl Visit {
         let mut end = std::mem::take(&mut call.end);
         end.attempts = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
         let at = call.admission.as_ref().map(|admission| admission.at);
-        let bounded = end.truth == Truth::Bounded;
-        // The object may be of the release before, which does not know that word.
-        end.truth = if bounded { Truth::Counted } else { end.truth };
+        let bounded = end.take_bounded();
         let (answered_by, cut) = (call.answered_by.take(), std::mem::take(&mut call.cut));
         let kept = std::mem::take(&mut call.kept);
         let (call, goes_on) = (self.id.clone(), call.goes_on);

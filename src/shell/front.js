@@ -9,7 +9,7 @@ import { googleToken } from "./google.js";
 import { LONG_MAX, Share } from "./memory.js";
 import { Publication, follow } from "./replay.js";
 import { pass } from "./through.js";
-import { deliver, passOn, readAnswer, speak } from "./whole.js";
+import { deliver, heardOut, passOn, readAnswer, speak, unreadBody } from "./whole.js";
 
 const CALL = 1, LOOK = 2, ADMIN = 3, THROUGH = 4;
 const NONE = 0, UNABLE = 2;
@@ -23,23 +23,21 @@ const EARLY_MS = 100;
 const IDLE_MS = 120_000;
 // How long a stream is read on whose client has left. The platform gives 30 seconds, of which its settlement needs a part.
 const DRAIN_MS = 25_000;
-// How often the tenant's object is told how far a stream has come.
-const REPORT_MS = 5_000;
 
 export async function visit(gateway, request, env, context) {
   const visit = gateway.visit(head(request), env.TENANTS !== undefined);
   switch (visit.kind()) {
     case CALL:
-      return serve(visit, request, env, context).catch((error) => crashed(visit, error, env, context));
+      return serve(visit, request, env, context).catch((error) => crashed({ visit, env, context, publication: null }, error));
     case THROUGH:
       return pass(visit, request, env, context);
     case LOOK:
       return look(visit, env, context);
     case ADMIN:
       visit.free();
-      return gateway.admin(request, env);
+      return heardOut(await gateway.admin(request, env), unreadBody(request), context);
     default:
-      return speak(visit, context);
+      return heardOut(speak(visit, context), unreadBody(request), context);
   }
 }
 
@@ -53,8 +51,9 @@ async function serve(visit, request, env, context) {
     if (!(await admitted(visit, env, context))) return (visit.named() && (await follow(visit, env))) || speak(visit, context);
     const publication = visit.leads() ? new Publication(env.TENANTS, visit.tenant(), visit.publication()) : null;
     const waiting = visit.streams() ? new Waiting(() => visit.early_headers()) : null;
-    making = made(visit, env, context, publication, waiting, share)
-      .catch((error) => crashed(visit, error, env, context, publication, waiting))
+    const call = { visit, env, context, publication, waiting, report: report(visit, env) };
+    making = made(call, share)
+      .catch((error) => crashed(call, error))
       .finally(() => share.give());
     return await (waiting === null ? making : waiting.answer(making));
   } finally {
@@ -62,8 +61,10 @@ async function serve(visit, request, env, context) {
   }
 }
 
-// The call itself; one that has a name publishes its answer. `waiting` is the client of a stream.
-async function made(visit, env, context, publication, waiting, share) {
+// The call itself: its `visit`; the `publication` of its answer, where it has a name; the client of a stream that is `waiting`; and
+// the `report` of its progress.
+async function made(call, share) {
+  const { visit, env, waiting } = call;
   for (let next; (next = visit.next(secrets(env, visit.secret_names()), bound(env, visit.upcoming_binding()))) !== NONE; ) {
     if (next === UNABLE) continue;
     const account = visit.google_account();
@@ -90,7 +91,7 @@ async function made(visit, env, context, publication, waiting, share) {
     const what = visit.head(response.status, answerHead(response), response.headers.get("content-encoding") ?? "", Date.now());
     if (share.bytes > 0) share.give(visit.held());
     if (what === STREAM) {
-      const streaming = await stream(visit, response, env, context, publication, attempt);
+      const streaming = await stream(call, response, attempt);
       if (streaming !== null) return streaming;
       if (waiting.left) break;
       continue;
@@ -104,14 +105,15 @@ async function made(visit, env, context, publication, waiting, share) {
       drop(response);
       continue;
     }
-    const answered = await whole(visit, response, env, context, publication, waiting);
+    const answered = await whole(call, response);
     if (answered !== null) return answered;
   }
-  return ended(visit, env, context, publication, waiting);
+  return ended(call);
 }
 
 // The client's answer, of a whole one; nothing where that is none, and the next target is to be tried.
-async function whole(visit, response, env, context, publication, waiting) {
+async function whole(call, response) {
+  const { visit, waiting } = call;
   const share = new Share();
   try {
     let content;
@@ -121,10 +123,10 @@ async function whole(visit, response, env, context, publication, waiting) {
       visit.failed(late(error), true, "", false);
       return null;
     }
-    if (content === null) return ended(visit, env, context, publication, waiting);
-    if (content.reader !== undefined) return long(visit, content, env, context, publication);
+    if (content === null) return ended(call);
+    if (content.reader !== undefined) return long(call, content);
     if (!visit.whole(content, Date.now())) return null;
-    return ended(visit, env, context, publication, waiting, visit.text() || content);
+    return ended(call, visit.text() || content);
   } finally {
     share.give();
   }
@@ -147,7 +149,8 @@ async function called(visit, env, share, signal) {
 
 // The end of a call that is not a stream: settled, and told to the client and to whoever follows. A client that has a head
 // already is told what went wrong as an event.
-function ended(visit, env, context, publication, waiting, content) {
+function ended({ visit, env, context, publication, waiting, report }, content) {
+  report?.end();
   const said = content ?? visit.text();
   const event = waiting?.told ? visit.event(bytesOf(said)) : undefined;
   const last = visit.billed() ? "kept" : "failed";
@@ -165,9 +168,9 @@ function ended(visit, env, context, publication, waiting, content) {
 }
 
 // What nobody foresaw is an answer too, and the call is settled.
-function crashed(visit, error, env, context, publication = null, waiting = null) {
-  visit.crashed(String(error?.message));
-  return ended(visit, env, context, publication, waiting);
+function crashed(call, error) {
+  call.visit.crashed(String(error?.message));
+  return ended(call);
 }
 
 // The secrets of these names, as lines; one that is not set is empty.
@@ -196,19 +199,18 @@ export async function admitted(visit, env, context) {
 }
 
 // A stream from its head to its settlement: resolves to its client's response, or to null where its answer does not begin.
-function stream(visit, response, env, context, publication, attempt) {
+function stream(call, response, attempt) {
   return new Promise((resolve, reject) => {
-    context.waitUntil(streamed(visit, response, env, context, publication, attempt, resolve).catch(reject));
+    call.context.waitUntil(streamed(call, response, attempt, resolve).catch(reject));
   });
 }
 
-async function streamed(visit, response, env, context, publication, attempt, give) {
+async function streamed({ visit, env, context, publication, report }, response, attempt, give) {
   const relay = visit.relay();
-  let stop = () => attempt.end();
-  const hush = report(visit, env, () => stop());
+  report.stop = () => attempt.end();
   const { reader, bytes, how } = await attempt.begin(response, relay, visit.first_event_timeout());
   if (bytes === null) {
-    hush();
+    report.stop = null;
     relay.free();
     if (how === GONE) visit.left();
     else visit.not_begun(how, Date.now());
@@ -219,10 +221,10 @@ async function streamed(visit, response, env, context, publication, attempt, giv
   const held = new Share();
   const options = { mayHold: (bytes) => held.hold(bytes, LONG_MAX), ...publication?.stream(status, headers) };
   const streaming = relayStream(reader, relay, status, headers, IDLE_MS, DRAIN_MS, options, bytes);
-  stop = streaming.stop;
+  report.stop = streaming.stop;
   give(streaming.answer);
   const end = await streaming.ended;
-  hush();
+  report.end();
   visit.streamed(end);
   await publication?.end("kept");
   relay.free();
@@ -232,13 +234,14 @@ async function streamed(visit, response, env, context, publication, attempt, giv
 }
 
 // A whole answer that passes as it comes, and is read to its end for its usage.
-function long(visit, rest, env, context, publication) {
+function long({ visit, env, context, publication, report }, rest) {
   const passage = visit.passage();
   const [status, headers] = [visit.status(), visit.headers()];
   const tap = publication?.later(status, headers);
   const { answer, ended } = passOn(rest, passage, status, headers, { idleMs: IDLE_MS, drainMs: DRAIN_MS, tap });
   const settled = async () => {
     const how = await ended;
+    report.end();
     visit.passed(how);
     if (how === CUT) publication?.lose();
     await publication?.end("kept");
@@ -251,29 +254,33 @@ function long(visit, rest, env, context, publication) {
   return answer;
 }
 
-// Tells the tenant's object every few seconds how far a stream has come, one telling at a time, and stops the stream when it
-// says so; gives what ends that. A telling that fails is made up for by the next.
-function report(visit, env, stop) {
-  const tenant = visit.tenant();
+// Tells the tenant's object every few seconds that a call goes on, and how far its stream has come, one telling at a time, until `end`
+// is called. Where the object wants the stream to stop, `stop` is called. A telling that fails is made up for by the next.
+function report(visit, env) {
+  const [tenant, every] = [visit.tenant(), visit.reports_every()];
   let busy = false;
-  let over = false;
   const tell = async () => {
-    const progress = busy ? "" : visit.progress(REPORT_MS);
+    const progress = busy ? "" : visit.progress(every);
     if (progress === "") return;
     busy = true;
     try {
       const reply = await callObject(env.TENANTS, tenant, "amend", progress);
-      if (!over && visit.amended(reply)) stop();
+      if (!told.over && visit.amended(reply)) told.stop?.();
     } catch (error) {
-      console.warn(`a stream goes on unreported: ${error?.message}`);
+      console.warn(`a call goes on unreported: ${error?.message}`);
     }
     busy = false;
   };
-  const timer = setInterval(tell, REPORT_MS);
-  return () => {
-    over = true;
-    clearInterval(timer);
+  const timer = setInterval(tell, every);
+  const told = {
+    stop: null,
+    over: false,
+    end() {
+      told.over = true;
+      clearInterval(timer);
+    },
   };
+  return told;
 }
 
 // Shows a tenant something of itself, all ended calls included.

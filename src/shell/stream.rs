@@ -21,10 +21,24 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
-/// How long nothing is said of a stream of which nothing new comes, at the most; and how often in its
-/// lease something is, at the least.
+/// How long nothing is said of a call under way of which nothing new comes, at the most; and how often in its lease something is,
+/// at the least.
 const SILENCE_MAX: Millis = Millis::from_secs(60);
 const REPORTS_MIN: u64 = 3;
+/// How often it is asked whether there is something to be said, at the least and at the most, in milliseconds.
+const REPORT_MS: u32 = 5_000;
+const REPORT_MS_MIN: u32 = 250;
+
+/// How often it is asked whether there is something to be said of a call under way whose lease is so long, in milliseconds.
+pub(super) fn reports_every(lease: Millis) -> u32 {
+    let part = u32::try_from(lease.get() / REPORTS_MIN).unwrap_or(REPORT_MS);
+    part.clamp(REPORT_MS_MIN, REPORT_MS)
+}
+
+/// How long nothing may be said of a call under way whose lease is so long.
+pub(super) fn reported_within(lease: Millis) -> Millis {
+    SILENCE_MAX.min(Millis::new(lease.get() / REPORTS_MIN))
+}
 
 /// The most that is held of a stream whose answer has not begun: what a Responses provider repeats of a long request, twice.
 const HELD_BYTES_MAX: usize = 128 * 1_024;
@@ -59,8 +73,9 @@ struct Told {
     /// The output that it was told of last, and the output that it is known to have heard of.
     sent: Tokens,
     heard: Tokens,
-    /// How long it has heard nothing.
+    /// How long it has heard nothing, and how long it was not asked whether there is something to be told.
     silence: Millis,
+    unasked: Millis,
 }
 
 /// What came where an answer should have begun.
@@ -74,6 +89,11 @@ pub(super) enum Instead {
 }
 
 impl Stream {
+    /// Whether the answer has begun, so that no other target is tried.
+    fn has_begun(&self) -> bool {
+        self.0.held.borrow().is_none()
+    }
+
     /// The stream that answers `call`, whose request is still there.
     pub(super) fn new(relay: Relay, call: &Call, watch: Rc<Watch>) -> Self {
         let (relay, stopped, told) = (RefCell::new(relay), Cell::new(false), Cell::default());
@@ -220,10 +240,19 @@ impl Stream {
 
 #[wasm_bindgen]
 impl Visit {
-    /// How far the stream has come, for the tenant's object, `ms` after this was last asked; empty where
-    /// that is no news.
-    pub fn progress(&self, ms: u32) -> String {
-        let amend = self.call.as_ref().and_then(|call| call.progress(&self.id, Millis::new(ms.into())));
+    /// How often [`Visit::progress`] is to be asked, in milliseconds.
+    pub fn reports_every(&self) -> u32 {
+        let admission = self.call.as_ref().and_then(|call| call.admission.as_ref());
+        reports_every(admission.map_or(Millis::ZERO, |admission| admission.lease))
+    }
+
+    /// How far the call has come, for the tenant's object, `ms` after this was last asked; empty where that is no news.
+    pub fn progress(&mut self, ms: u32) -> String {
+        let passed = Millis::new(ms.into());
+        let told = |call: &mut Call| {
+            if call.relay.is_some() { call.progress(&self.id, passed) } else { call.waiting(&self.id, passed) }
+        };
+        let amend = self.call.as_mut().and_then(told);
         amend.map(|amend| to_json(&amend)).unwrap_or_default()
     }
 
@@ -240,13 +269,18 @@ impl Visit {
 impl Call {
     fn progress(&self, id: &str, passed: Millis) -> Option<Amend> {
         let (stream, admission) = (self.relay.as_ref()?, self.admission.as_ref()?);
+        let mut told = stream.0.told.get();
+        told.silence = told.silence.plus(passed);
+        told.unasked = told.unasked.plus(passed);
+        if told.unasked < Millis::new(REPORT_MS.into()) {
+            stream.0.told.set(told);
+            return None;
+        }
+        told.unasked = Millis::ZERO;
         let known = stream.metered().known;
         let bill = settle::bill(known, &self.reckoning()).0;
         let output = bill.output;
-        let mut told = stream.0.told.get();
-        told.silence = told.silence.plus(passed);
-        let often = Millis::new(admission.lease.get() / REPORTS_MIN);
-        let is_news = output != told.heard || told.silence >= often.min(SILENCE_MAX);
+        let is_news = output != told.heard || told.silence >= reported_within(admission.lease);
         told.sent = if is_news { output } else { told.sent };
         stream.0.told.set(told);
         if !is_news {
@@ -254,15 +288,29 @@ impl Call {
         }
         // A usage that the bill would not believe tells nothing of the hold either.
         let usage = known.usage.map(settle::bill_of).filter(|said| said.input == bill.input);
-        let target = self.hop()?.target.clone();
-        Some(Amend { at: admission.at, call: id.to_owned(), target, output, usage })
+        // Until the answer has begun another target may be the one that is billed.
+        let target = self.hop().filter(|_| stream.has_begun()).map(|hop| hop.target.clone()).unwrap_or_default();
+        Some(Amend { at: admission.at, call: id.to_owned(), target, output, usage, fixed: false })
+    }
+
+    /// That the call goes on, where the object has heard nothing for long. It waits for a target, or for its whole answer: which one
+    /// it will be billed by is not known, and nothing can stop it.
+    fn waiting(&mut self, id: &str, passed: Millis) -> Option<Amend> {
+        let admission = self.admission.as_ref()?;
+        self.silence = self.silence.plus(passed);
+        if self.silence < reported_within(admission.lease) {
+            return None;
+        }
+        self.silence = Millis::ZERO;
+        let (at, call, target) = (admission.at, id.to_owned(), String::new());
+        Some(Amend { at, call, target, output: Tokens::ZERO, usage: None, fixed: true })
     }
 
     fn amended(&self, id: &str, amended: Amended) -> Option<bool> {
         let (stream, admission, envelope) = (self.relay.as_ref()?, self.admission.as_ref()?, self.envelope.as_ref()?);
         let output = if amended.ended { Some(Tokens::ZERO) } else { amended.stop_at };
         let Told { sent, .. } = stream.0.told.get();
-        stream.0.told.set(Told { sent, heard: sent, silence: Millis::ZERO });
+        stream.0.told.set(Told { sent, heard: sent, ..Told::default() });
         let (reckoning, created) = (self.reckoning(), admission.at.millis().get() / 1_000);
         let heading = || Heading::new(self.endpoint, id, created, &envelope.model);
         let mut relay = stream.0.relay.borrow_mut();

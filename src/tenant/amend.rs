@@ -27,7 +27,7 @@ impl Tenant {
         let (prices, input) = self.reckoned(&row, amend);
         let mut held = self.held(&row, amend, &prices, input);
         let carried = self.limits.carried_output(row.at.millis(), now, caller, &row.held, input, &prices);
-        let lowered = carried.filter(|carried| *carried < held.output);
+        let lowered = carried.filter(|carried| !amend.fixed && *carried < held.output);
         if let Some(stop_at) = lowered {
             // What has come has come: it stops at once if that is more already.
             held.output = stop_at.max(amend.output).min(held.output);

@@ -90,7 +90,7 @@ impl Tenant {
     /// Lets a call whose provider works on behind its answer keep what it holds, until its end is heard of or its lease is over.
     pub(super) fn go_on(&mut self, now: Millis, settlement: &Settlement) {
         if let Some(Work { at, call, target }) = self.work(settlement) {
-            self.amend(now, &Amend { at, call, target, output: Tokens::ZERO, usage: None });
+            self.amend(now, &Amend { at, call, target, output: Tokens::ZERO, usage: None, fixed: true });
         }
         for (target, outcome) in &settlement.attempts {
             self.changes.extend(self.health.learn(now, target, *outcome).map(Change::Health));
@@ -102,7 +102,7 @@ impl Tenant {
     pub fn heard(&mut self, now: Millis, heard: &Heard, work: Work) -> Option<Settlement> {
         let Work { at, call, target } = work;
         let Some(bill) = heard.bill else {
-            self.amend(now, &Amend { at, call, target, output: Tokens::ZERO, usage: None });
+            self.amend(now, &Amend { at, call, target, output: Tokens::ZERO, usage: None, fixed: true });
             return None;
         };
         let catalog = &self.config.catalog;
@@ -112,7 +112,7 @@ impl Tenant {
         let (dated, priced_by) = price.or_else(default).unwrap_or_default();
         let cost = if bill == Bill::default() { NanoUsd::ZERO } else { dated.price.cost(bill) };
         let end = End { bill, cost, priced_by, target, status: 200, attempts: 1, ..End::default() };
-        Some(Settlement { at: Some(at), call, end, ..Settlement::default() })
+        Some(Settlement { at: Some(at), call, end, bounded: heard.bounded, ..Settlement::default() })
     }
 }
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
-import { HELLO, contentOf, events, eventually, inTime, startWorld } from './support.mjs';
+import { HELLO, contentOf, events, eventually, inTime, refusal, startWorld } from './support.mjs';
 
 const TIMEOUT = { timeout: 60_000 };
 const BUDGET = (max) => [{ name: 'budget', what: 'cost', window: 'lifetime', max }];
@@ -14,7 +14,7 @@ let world;
 before(async () => {
   world = await startWorld();
   await world.catalog({
-    short: 'c40-d25', slow: 'c120-d100', slower: 'c600-d100', pair: 'c300-d100', stalled: 'c10-stall4', silent: 'c10-stall0', endless: 'c400-d100',
+    late: 'c10-l7000', failing: ['a/c10-l4000-fail500', 'b/c10-l3000'], short: 'c40-d25', slow: 'c120-d100', slower: 'c600-d100', pair: 'c300-d100', stalled: 'c10-stall4', silent: 'c10-stall0', endless: 'c400-d100',
   });
 });
 
@@ -123,6 +123,21 @@ describe('long streams', { concurrency: true }, () => {
     assert.deepEqual([settled.output, settled.truth], [120, 'reported']);
     await released(tenant, settled);
   });
+
+  for (const [model, stream] of [['late', false], ['late', true], ['failing', false]]) {
+    test(`a call that waits for its answer (${model}, ${stream ? 'a stream' : 'whole'}) holds what it holds, however short its lease is`, TIMEOUT, async () => {
+      const tenant = await world.tenant({ limits: [...BUDGET('1'), { name: 'one', what: 'concurrency', max: 1 }], lease: '1s' });
+      const answer = tenant.chat({ model, stream, messages: HELLO });
+      const own = async () => (await world.ledger()).find(({ key }) => key === tenant.key.split('_')[2]);
+      const first = await eventually(own, 'its row is written');
+      await eventually(async () => (await own()).lease_ends >= first.lease_ends + 3_000, 'its lease is renewed');
+      await refusal(await tenant.chat({ model, messages: HELLO }), 429, { code: 'concurrency_limit_exceeded' });
+      const response = await answer;
+      assert.equal(response.status, 200, await response.text());
+      const settled = await world.settled(response);
+      assert.deepEqual([settled.state, settled.output, settled.truth], ['settled', 10, 'reported']);
+    });
+  }
 
   test('a stream shorter than five seconds asks nothing more of its object', TIMEOUT, async () => {
     const tenant = await world.tenant({ limits: BUDGET('1') });

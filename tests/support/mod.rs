@@ -223,8 +223,11 @@ impl World {
     /// Reports what a call has used so far.
     pub(crate) fn amend(&mut self, call: &str, at: CallKey, output: Tokens, input: Option<u64>) -> Amended {
         let usage = input.map(|input| Bill::of(Tokens::new(input), output));
-        let amend = Amend { at, call: call.to_owned(), target: "p/m".to_owned(), output, usage };
-        let amended = self.tenant.amend(self.now, &amend);
+        self.amend_with(&Amend { at, call: call.to_owned(), target: "p/m".to_owned(), output, usage, fixed: false })
+    }
+
+    pub(crate) fn amend_with(&mut self, amend: &Amend) -> Amended {
+        let amended = self.tenant.amend(self.now, amend);
         self.write();
         amended
     }
