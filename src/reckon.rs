@@ -64,6 +64,25 @@ pub enum Basis {
     Bounded,
 }
 
+impl Bounds {
+    /// The bounds of a call that is not read, and of which `sent` bytes were, where that is known.
+    pub fn unread(sent: Option<u64>) -> Self {
+        Self { sent: sent.map_or(CONTEXT, Tokens::new), input: CONTEXT.times(READINGS), output: CONTEXT }
+    }
+
+    /// What of `usage` the call can have used, where so much of its output was `counted`; `None`: all of it.
+    pub fn bound(&self, usage: Usage, counted: Tokens) -> Option<Usage> {
+        let mut bounded = usage;
+        if usage.output > self.output.max(counted) {
+            bounded = output(bounded, self.output.max(counted));
+        }
+        if usage.input > self.input.max(self.sent) {
+            bounded = input(bounded, self.sent.max(Tokens::new(1)));
+        }
+        (bounded != usage).then_some(bounded)
+    }
+}
+
 impl Reckoning {
     /// What the call used, and what that rests on.
     ///
@@ -93,14 +112,8 @@ impl Reckoning {
         if said.input == Tokens::ZERO && usage.output > Tokens::ZERO {
             (usage, basis) = (input(usage, self.reckoned()), Basis::Counted);
         }
-        let Some(bounds) = self.bounds else { return (usage, basis) };
-        if usage.output > bounds.output.max(counted) {
-            (usage, basis) = (output(usage, bounds.output.max(counted)), Basis::Bounded);
-        }
-        if usage.input > bounds.input.max(bounds.sent) {
-            (usage, basis) = (input(usage, bounds.sent.max(Tokens::new(1))), Basis::Bounded);
-        }
-        (usage, basis)
+        let bounded = self.bounds.and_then(|bounds| bounds.bound(usage, counted));
+        bounded.map_or((usage, basis), |usage| (usage, Basis::Bounded))
     }
 
     /// The input where nobody tells.

@@ -174,6 +174,13 @@ impl End {
         Load::used(self.bill.input, self.bill.output, self.cost)
     }
 
+    /// Whether it is bounded: told besides, as an object of the release before does not know that word.
+    pub fn take_bounded(&mut self) -> bool {
+        let bounded = self.truth == Truth::Bounded;
+        self.truth = if bounded { Truth::Counted } else { self.truth };
+        bounded
+    }
+
     /// Whether the client was given something else than an answer.
     pub fn failed(&self) -> bool {
         !(200..300).contains(&self.status)

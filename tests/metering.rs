@@ -257,7 +257,7 @@ proptest! {
             meter.push(chunk);
         }
         let price = Price::flat(Rate::new(1_000_000_000), Rate::new(40_000_000_000));
-        let (bill, cost, rests_on) = passthrough::bill(&price, true, &meter);
+        let (bill, cost, rests_on) = passthrough::bill(&price, true, &meter, None);
         if told {
             let usage = truth_of(dialect, &pieces, kind);
             prop_assert_eq!((bill.input, bill.output, rests_on), (usage.input, usage.output, Truth::Reported));

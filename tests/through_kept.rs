@@ -193,7 +193,7 @@ fn work(world: &mut World, id: &str) -> (CallKey, Settlement) {
 /// Looks at `id` as the object does.
 fn look(world: &mut World, id: &str, bill: Option<Bill>) {
     let known = world.rows.kept[&(id.to_owned(), "p".to_owned())].clone().unwrap();
-    let heard = Heard { id: id.to_owned(), bill };
+    let heard = Heard { id: id.to_owned(), bill, bounded: false };
     if let Some(settlement) = world.tenant.heard(world.now, &heard, known) {
         world.write();
         if let Err(needed) = world.tenant.settle(world.now, &settlement) {

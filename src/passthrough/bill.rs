@@ -2,6 +2,7 @@
 
 use super::{Meter, hold};
 use crate::price::{Bill, Price};
+use crate::reckon::Bounds;
 use crate::rows::Truth;
 use crate::settle::bill_of;
 use crate::units::NanoUsd;
@@ -11,18 +12,20 @@ use crate::units::NanoUsd;
 /// | the answer                              | is billed                                     | truth      |
 /// |-----------------------------------------|-----------------------------------------------|------------|
 /// | tells a usage                           | that                                          | `reported` |
+/// | tells one that no call can have         | the most that it can ([`Bounds::unread`])     | `bounded`  |
 /// | tells none                              | what was counted                              | `counted`  |
 /// | tells none, and more than that was held | what was held                                 | `ceiling`  |
 /// | only shows what there is (not `works`)  | what each such call costs, if its path has it | `reported` |
 ///
-/// A path that costs nothing, or has no price, costs nothing here either.
-pub fn bill(price: &Price, works: bool, meter: &Meter) -> (Bill, NanoUsd, Truth) {
+/// A path that costs nothing, or has no price, costs nothing here either. `sent`: the bytes of the request, where they are known.
+pub fn bill(price: &Price, works: bool, meter: &Meter, sent: Option<u64>) -> (Bill, NanoUsd, Truth) {
     if !works {
         return (Bill::default(), price.cost(Bill::default()), Truth::Reported);
     }
     if let Some(usage) = meter.usage() {
-        let bill = bill_of(usage);
-        return (bill, price.cost(bill), Truth::Reported);
+        let bounded = Bounds::unread(sent).bound(usage, meter.reckoned().output);
+        let bill = bill_of(bounded.unwrap_or(usage));
+        return (bill, price.cost(bill), if bounded.is_some() { Truth::Bounded } else { Truth::Reported });
     }
     let bill = bill_of(meter.reckoned());
     let (cost, held) = (price.cost(bill), hold(price));
@@ -91,7 +94,7 @@ mod tests {
             let mut meter = Meter::new(content_type);
             meter.push(answer.as_bytes());
             meter.finish();
-            let (_, billed, rests_on) = bill(&price, !matches!(method, "GET" | "HEAD"), &meter);
+            let (_, billed, rests_on) = bill(&price, !matches!(method, "GET" | "HEAD"), &meter, None);
             assert_eq!((billed.get(), rests_on), (cost, truth), "{what}");
         }
     }
@@ -107,9 +110,31 @@ mod tests {
         ] {
             let mut meter = Meter::new("text/event-stream");
             meter.push(stream.concat().as_bytes());
-            let (billed, cost, rests_on) = bill(&priced(0), true, &meter);
+            let (billed, cost, rests_on) = bill(&priced(0), true, &meter, None);
             assert_eq!((billed, rests_on), (Bill::of(Tokens::new(7), Tokens::new(output)), truth), "{stream:?}");
             assert!(cost >= priced(0).cost(billed));
+        }
+    }
+
+    #[test]
+    fn no_usage_is_believed_that_no_call_can_have() {
+        const MEBI: u64 = 1 << 20;
+        let (reported, bounded) = (Truth::Reported, Truth::Bounded);
+        for (what, input, output, sent, billed, truth) in [
+            ("the most", 8 * MEBI, MEBI, None, (8 * MEBI, MEBI), reported),
+            ("more output", 7, MEBI + 1, None, (7, MEBI), bounded),
+            ("more input than can be read", 8 * MEBI + 1, 9, Some(60), (60, 9), bounded),
+            ("the same, of a request of unknown length", 8 * MEBI + 1, 9, None, (MEBI, 9), bounded),
+            ("a request that is longer", 9 * MEBI, 9, Some(9 * MEBI), (9 * MEBI, 9), reported),
+            ("both", u64::MAX, u64::MAX, Some(1), (1, MEBI), bounded),
+        ] {
+            let mut meter = Meter::new("application/json");
+            meter.push(format!(r#"{{"usage":{{"input_tokens":{input},"output_tokens":{output}}}}}"#).as_bytes());
+            meter.finish();
+            let (input, output) = billed;
+            let expected = Bill::of(Tokens::new(input), Tokens::new(output));
+            let (bill, cost, rests_on) = bill(&priced(0), true, &meter, sent);
+            assert_eq!((bill, cost, rests_on), (expected, priced(0).cost(expected), truth), "{what}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! there are no bytes left to send to another target.
 
 use super::object::to_json;
+use super::stream::{reported_within, reports_every};
 use super::tenant_host::millis;
 use super::visit::Visit;
 use super::watching::watch;
@@ -15,7 +16,6 @@ use crate::catalog::Auth;
 use crate::dialect::Dialect;
 use crate::health::Outcome;
 use crate::key;
-use crate::passthrough::{self, Meter};
 use crate::reach::Reach;
 use crate::refusal::Refusal;
 use crate::rows::End;
@@ -26,6 +26,7 @@ use crate::wire::{self, Admission, Amend, AnsweredBy, Ask, Denial, Heard, Hop, R
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
+mod billed;
 mod body;
 mod failure;
 pub(super) mod passage;
@@ -33,10 +34,6 @@ mod told;
 
 pub(super) use body::Native;
 use passage::Passage;
-
-/// How long nothing is said of a call under way, at the most; and how often in its lease something is, at the least.
-const SILENCE_MAX: Millis = Millis::from_secs(60);
-const REPORTS_MIN: u64 = 3;
 
 /// A native call, as far as it has come.
 #[wasm_bindgen]
@@ -47,6 +44,8 @@ pub struct Through {
     carried: String,
     /// What its body reaches besides its own words, as far as that was read.
     reach: Reach,
+    /// How many bytes its body has, where all of it was read.
+    sent: Option<u64>,
     admission: Option<Admission>,
     /// Where the request goes.
     address: String,
@@ -86,6 +85,7 @@ impl Visit {
             native,
             carried,
             reach: Reach::default(),
+            sent: None,
             admission: None,
             address: String::new(),
             secrets: Vec::new(),
@@ -160,34 +160,6 @@ impl Through {
         self.attempted(outcome, ending);
         self.give_up(refusal);
     }
-
-    /// Notes how the call ended, and at what it is billed.
-    fn ended(&mut self) {
-        let (status, ways) = (self.visit.answer.status, self.hop().zip(self.passage.as_ref()));
-        let (looks, path) = (self.touch().looks, &self.native.path);
-        let bill = |(hop, passage): (&Hop, &Passage)| bill(hop, path, &passage.passing().meter, (status, looks));
-        if let Some((end, answered_by)) = ways.map(bill) {
-            (self.end, self.answered_by) = (end, answered_by);
-        }
-        let looked = self.passage.as_ref().filter(|_| status == 200).map(Passage::looked);
-        self.heard = looked.and_then(|(made, usage)| self.heard(&made, usage));
-        self.kept = self.passage.as_ref().map(Passage::made).unwrap_or_default();
-    }
-}
-
-/// The end of a call that `hop` answered with `status`, and what the object is to price it by. A provider that refuses a request
-/// does not charge for it, not even what each call costs; one that only `looks` at something used nothing itself.
-fn bill(hop: &Hop, path: &str, meter: &Meter, (status, looks): (u16, bool)) -> (End, Option<AnsweredBy>) {
-    let (priced_by, target) = (hop.priced_by.clone(), hop.target.clone());
-    if !(200..300).contains(&status) {
-        return (End { priced_by, target, status, ..End::default() }, None);
-    }
-    let (bill, cost, truth) = passthrough::bill(&hop.price, !looks, meter);
-    let model = meter.model().filter(|_| !looks);
-    let provider = hop.target.trim_end_matches("/*");
-    let target = model.map_or(target, |model| format!("{provider}/{model}"));
-    let answered_by = AnsweredBy::of_path(hop, path, model, meter.service()).filter(|_| !looks);
-    (End { bill, cost, truth, priced_by, target, status, ..End::default() }, answered_by)
 }
 
 #[wasm_bindgen]
@@ -370,16 +342,22 @@ impl Through {
         self.cut = how != 0 && !told && !self.end.failed() && self.works();
     }
 
+    /// How often [`Through::progress`] is to be asked, in milliseconds.
+    pub fn reports_every(&self) -> u32 {
+        reports_every(self.admission.as_ref().map_or(Millis::ZERO, |admission| admission.lease))
+    }
+
     /// What the tenant's object is to hear of the call, `ms` after this was last asked; empty where it need not yet.
     pub fn progress(&mut self, ms: u32) -> String {
         let Some(admission) = &self.admission else { return String::new() };
         self.silence = self.silence.plus(Millis::new(ms.into()));
-        if self.silence < SILENCE_MAX.min(Millis::new(admission.lease.get() / REPORTS_MIN)) {
+        if self.silence < reported_within(admission.lease) {
             return String::new();
         }
         self.silence = Millis::ZERO;
         let target = self.hop().map(|hop| hop.target.clone()).unwrap_or_default();
-        to_json(&Amend { at: admission.at, call: self.visit.id.clone(), target, output: Tokens::ZERO, usage: None })
+        let (at, call) = (admission.at, self.visit.id.clone());
+        to_json(&Amend { at, call, target, output: Tokens::ZERO, usage: None, fixed: true })
     }
 
     /// How the call ended, for the tenant's object.
@@ -390,6 +368,9 @@ impl Through {
         let (kept, heard) = (std::mem::take(&mut self.kept), self.heard.take());
         let (at, answered_by) = (self.admission.as_ref().map(|admission| admission.at), self.answered_by.take());
         let (call, cut) = (self.visit.id.clone(), std::mem::take(&mut self.cut));
-        to_json(&Settlement { at, call, end, attempts, answered_by, silent, cut, kept, heard, ..Settlement::default() })
+        let bounded = end.take_bounded();
+        let told =
+            Settlement { at, call, end, attempts, answered_by, silent, cut, kept, heard, ..Settlement::default() };
+        to_json(&Settlement { bounded, ..told })
     }
 }

@@ -5,10 +5,12 @@ use crate::chat::Usage;
 use crate::passthrough::Touch;
 use crate::price::Bill;
 use crate::reach::{self, Made};
+use crate::reckon::Bounds;
 use crate::refusal::Refusal;
 use crate::settle;
+use crate::units::Tokens;
 use crate::wire::Heard;
-use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 /// The most bytes of JSON that are held; and of what begins as JSON does and is said to be something else.
 const JSON_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
@@ -52,12 +54,14 @@ impl Through {
     /// What its answer, of which `made` is the beginning, tells of work that went on behind another.
     pub(super) fn heard(&self, made: &[u8], usage: Option<Usage>) -> Option<Heard> {
         let id = self.looks_at()?;
+        let bounded = usage.and_then(|usage| Bounds::unread(None).bound(usage, Tokens::ZERO));
+        let usage = bounded.or(usage);
         let bill = match reach::has_ended(made) {
             None if reach::goes_on(made) => None,
             None => return None,
             Some(failed) => Some(usage.map(settle::bill_of).or_else(|| failed.then(Bill::default))?),
         };
-        Some(Heard { id, bill })
+        Some(Heard { id, bill, bounded: bounded.is_some() })
     }
 }
 
@@ -87,9 +91,22 @@ impl Through {
         if content_type.to_ascii_lowercase().contains("json") { JSON_BYTES_MAX } else { OTHER_BYTES_MAX }
     }
 
-    /// There is no room to hold the body.
-    pub fn no_room(&mut self) {
-        self.visit.refuse(&Refusal::overloaded());
+    /// What the object is asked about the key, before a long body is read.
+    pub fn look_text(&self) -> String {
+        self.visit.look_text()
+    }
+
+    /// Takes what it says of the key: whether it is good.
+    ///
+    /// # Errors
+    /// The answer cannot be read.
+    pub fn checked(&mut self, reply: &str) -> Result<bool, JsError> {
+        self.visit.checked(reply)
+    }
+
+    /// The body was not read; `why` is as for a model's call.
+    pub fn unread(&mut self, why: u8) {
+        self.visit.unread(why);
     }
 
     /// Reads a body that begins as JSON does: whether it may go on. `whole`: no more of it comes.
@@ -100,6 +117,7 @@ impl Through {
             Some(false) if !whole => Refusal::json_too_large(body.len()),
             Some(_) => {
                 self.reach = reach::of_json(body);
+                self.sent = u64::try_from(body.len()).ok().filter(|_| whole);
                 return true;
             }
         };
