@@ -9,11 +9,12 @@ use crate::bound::InputBound;
 use crate::key::KeyId;
 use crate::policy::{Limit, What};
 use crate::price::Prices;
-use crate::rows::DebtKey;
 use crate::units::{Amount, Millis, NanoUsd, Tokens};
+use crate::window::Tally;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
+mod debts;
 mod restore;
 mod rule;
 mod set;
@@ -184,12 +185,7 @@ impl Limits {
 
     /// Holds `after` in place of `before` for a call that was admitted at `at` and is still under way.
     pub fn amend(&mut self, at: Millis, now: Millis, caller: Caller<'_>, before: &Load, after: &Load) {
-        for rule in self.covering_rules(caller) {
-            let (before, after) = (before.amount(&rule.limit), after.amount(&rule.limit));
-            if rule.limit.what != What::Requests {
-                rule.tally(now).amend(at, before, after);
-            }
-        }
+        self.change((at, now), caller, (before, after), |tally, _, before, after| tally.amend(at, before, after));
     }
 
     /// The most output that a call under way, which holds `held` in all, can have so that no budget
@@ -218,50 +214,38 @@ impl Limits {
             .min()
     }
 
-    /// Ends the hold of a call admitted at `at`, and counts what it used in its place: the debts
-    /// that this makes.
-    pub fn settle(
-        &mut self,
-        at: Millis,
-        now: Millis,
-        caller: Caller<'_>,
-        held: &Load,
-        used: &Load,
-    ) -> Vec<(DebtKey, Amount)> {
-        let mut debts = Vec::new();
-        for rule in self.covering_rules(caller) {
-            let (what, held, used) = (rule.limit.what, held.amount(&rule.limit), used.amount(&rule.limit));
-            let tally = rule.tally(now);
-            match what {
-                What::Requests => {}
-                What::Concurrency => tally.post(at, held, Amount::ZERO),
-                _ => tally.post(at, held, used),
-            }
-            debts.extend(rule.owe(at, now, caller.key, used.minus(held)));
-        }
-        self.note_debts(&debts);
-        debts
+    /// Ends the hold of a call admitted at `at`, and counts what it used in its place.
+    pub fn settle(&mut self, at: Millis, now: Millis, caller: Caller<'_>, held: &Load, used: &Load) {
+        self.change((at, now), caller, (held, used), |tally, what, held, used| match what {
+            What::Concurrency => tally.post(at, held, Amount::ZERO),
+            _ => tally.post(at, held, used),
+        });
     }
 
-    /// Counts `after` in place of `before` for a call that had already ended: the debts that this makes.
-    pub fn correct(
-        &mut self,
-        at: Millis,
-        now: Millis,
-        caller: Caller<'_>,
-        before: &Load,
-        after: &Load,
-    ) -> Vec<(DebtKey, Amount)> {
-        let mut debts = Vec::new();
-        for rule in self.covering_rules(caller) {
-            let (before, after) = (before.amount(&rule.limit), after.amount(&rule.limit));
-            if !matches!(rule.limit.what, What::Requests | What::Concurrency) {
-                rule.tally(now).correct(at, before, after);
-                debts.extend(rule.owe(at, now, caller.key, after.minus(before)));
+    /// Counts `after` in place of `before` for a call that had already ended.
+    pub fn correct(&mut self, at: Millis, now: Millis, caller: Caller<'_>, before: &Load, after: &Load) {
+        self.change((at, now), caller, (before, after), |tally, what, before, after| {
+            if what != What::Concurrency {
+                tally.correct(at, before, after);
             }
+        });
+    }
+
+    /// Lets every limit that covers such a call `count` that it has `after` in place of `before`; of all but requests, which are certain
+    /// once they are admitted.
+    fn change(
+        &mut self,
+        at: (Millis, Millis),
+        caller: Caller<'_>,
+        (before, after): (&Load, &Load),
+        count: impl Fn(&mut Tally, What, Amount, Amount),
+    ) {
+        let mut debts = std::mem::take(&mut self.debts);
+        for rule in self.covering_rules(caller).filter(|rule| rule.limit.what != What::Requests) {
+            let (what, before, after) = (rule.limit.what, before.amount(&rule.limit), after.amount(&rule.limit));
+            rule.change(at, caller.key, (before, after), &mut debts, |tally| count(tally, what, before, after));
         }
-        self.note_debts(&debts);
-        debts
+        self.debts = debts;
     }
 
     /// Every limit that applies to `key`, as it stands.

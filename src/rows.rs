@@ -7,7 +7,7 @@ use crate::idempotency::NameChange;
 use crate::key::KeyId;
 use crate::limits::Load;
 use crate::price::Bill;
-use crate::units::{Amount, Millis, NanoUsd, Tokens};
+use crate::units::{Millis, NanoUsd, Tokens};
 use serde::{Deserialize, Serialize};
 
 /// A call's place in the ledger: its admission in microseconds since 1970, made unique.
@@ -330,8 +330,8 @@ pub enum Change {
     Habit(String, Habit),
     /// A key that can never call again is forgotten, and what was learnt of its calls.
     KeyGone(KeyId),
-    /// A bill went beyond its hold, and so beyond a limit: to be added to a debt.
-    Debt(DebtKey, Amount),
+    /// What is beyond a limit, and so owed, is more or less: to be added to a debt, which goes at zero.
+    Debt(DebtKey, i64),
 }
 
 /// A call whose provider works on behind its answer.

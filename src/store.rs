@@ -61,6 +61,8 @@ const HABITS_WRITE: &str = "INSERT INTO habits SELECT value->>0, value->>1 FROM 
      ON CONFLICT (name) DO UPDATE SET habit = excluded.habit";
 const DEBTS_WRITE: &str = "INSERT INTO debts SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) \
      WHERE true ON CONFLICT (limit_name, key, start) DO UPDATE SET amount = amount + excluded.amount";
+const DEBTS_GONE: &str = "DELETE FROM debts WHERE amount <= 0 AND (limit_name, key, start) IN \
+     (SELECT value->>0, value->>1, value->>2 FROM json_each(?))";
 const FACT_WRITE: &str = "INSERT INTO facts SELECT value->>0, value->>1 FROM json_each(?) WHERE true \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const KEYS_WRITE: &str = "INSERT INTO keys SELECT value->>0, value->>1 FROM json_each(?) WHERE true \
@@ -112,7 +114,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
             Change::Ended(row) => ended.extend(ended_row(row).map(|columns| (row.at, columns))),
             Change::Amended(row) => drop(amended.insert(row.at, amended_row(row))),
             Change::Habit(name, habit) => habits.push((name.as_str(), to_json(habit))),
-            Change::Debt(key, amount) => debts.push((key.limit.as_str(), key.key.as_str(), key.start, amount)),
+            Change::Debt(key, by) => debts.push((key.limit.as_str(), key.key.as_str(), key.start, by)),
             Change::KeyGone(id) => gone.push(id),
             Change::Usage(key, sums) => usage.push(usage_row(key, sums)),
             Change::Health(row) => health.push((row.target.as_str(), row.rests_until, row.rests)),
@@ -132,6 +134,7 @@ pub fn write(changes: &[Change]) -> Vec<Statement> {
     push(&mut statements, KEYS_GONE, &gone);
     push(&mut statements, HABITS_GONE, &gone);
     push(&mut statements, DEBTS_WRITE, &debts);
+    push(&mut statements, DEBTS_GONE, &debts.iter().filter(|(.., by)| **by < 0).collect::<Vec<_>>());
     push(&mut statements, FACT_WRITE, &facts);
     named::write(&mut statements, &names);
     kept::write(&mut statements, &kept, is_swept);
@@ -344,52 +347,5 @@ impl From<HealthRead> for HealthRow {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_is_read_as_its_columns_stand() {
-        let open = r#"["c", "k", "m", "open", 5, 7, 8, 9, 4, null, null, null, null, null, null, null, null, null,
-            "chat", 40, null, null, null, null, 0, null]"#;
-        let ended = r#"["c", "k", "m", "expired", 5, 7, 8, 9, 4, 10, 3, 1, 2, 9007199254740991, "ceiling", "p/q", 200,
-            2, "chat", 40, 5, 6, "catalog:4", "[0,0,0,1,0]", 1, 30]"#;
-        let rows = [open, ended].map(|row| row.replacen('[', "[1763985590000123, ", 1)).join(",");
-        let rows: Vec<CallRow> =
-            read::<CallRead>(&format!("[{rows}]")).unwrap().into_iter().map(CallRow::from).collect();
-        assert_eq!(rows[0].at, CallKey::new(1_763_985_590_000_123));
-        assert_eq!((rows[0].state, &rows[0].end), (State::Open, &None));
-        let (output, cost) = (Tokens::new(8), NanoUsd::new(9));
-        assert_eq!(rows[0].held, Load::used(Tokens::new(7), output, cost));
-        let likely = (rows[1].held.likely_input, rows[1].held.likely_output, rows[1].special, rows[1].stop_at);
-        assert_eq!(likely, (Tokens::new(5), Tokens::new(6), true, Some(Tokens::new(30))));
-        let bill = Bill { cached_input: Tokens::new(1), ..Bill::of(Tokens::new(3), Tokens::new(2)) };
-        let bill = Bill { reasoning: Tokens::new(1), ..bill };
-        assert_eq!(parts(&bill).as_deref(), Some("[0,0,0,1,0]"));
-        let (at, cost) = (Millis::new(10), NanoUsd::new(crate::units::CEILING));
-        let (priced_by, target) = ("catalog:4".to_owned(), "p/q".to_owned());
-        let end = End { at, bill, cost, truth: Truth::Ceiling, priced_by, target, status: 200, attempts: 2 };
-        assert_eq!((rows[1].state, rows[1].end.as_ref()), (State::Expired, Some(&end)));
-    }
-
-    #[test]
-    fn a_turn_is_a_few_statements_however_many_calls_it_holds() {
-        let row = |at| CallRow {
-            at: CallKey::new(at),
-            call: String::new(),
-            key: KeyId::parse("k").unwrap(),
-            model: String::new(),
-            endpoint: String::new(),
-            bytes: 0,
-            state: State::Open,
-            lease_ends: Millis::ZERO,
-            held: Load::default(),
-            special: false,
-            stop_at: None,
-            catalog: 0,
-            end: None,
-        };
-        let changes: Vec<_> =
-            (0..1_500).map(|at| Change::Opened(row(at))).chain([Change::Flushed(CallKey::new(3))]).collect();
-        assert_eq!(write(&changes).len(), 3);
-    }
-}
+#[path = "store/tests.rs"]
+mod tests;

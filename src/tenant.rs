@@ -234,6 +234,7 @@ impl Tenant {
     /// The changes since they were last taken, in the order in which they are to be written.
     pub fn take_changes(&mut self) -> Vec<Change> {
         self.names.written(self.now);
+        self.changes.extend(self.limits.take_debts().map(|(debt, by)| Change::Debt(debt, by)));
         std::mem::take(&mut self.changes)
     }
 

@@ -10,6 +10,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate};
 use owed::Owed;
 use std::collections::VecDeque;
 
+mod debt;
 mod owed;
 
 /// The longest rolling window: an hour.
@@ -206,18 +207,6 @@ impl Tally {
         }
     }
 
-    /// Lets `max` be what a calendar window repays of a debt at most, and forgets all debts where they are another's.
-    pub fn repay(&mut self, max: Amount, forget: bool) {
-        if let Counted::Calendar { period, start, sum, owed } = &mut self.counted {
-            let before = owed.due(*period, *start);
-            owed.max = max;
-            if forget {
-                owed.debts.clear();
-            }
-            *sum = sum.saturating_sub(before).saturating_add(owed.due(*period, *start)).min(CEILING);
-        }
-    }
-
     /// How many cells it has.
     pub fn cells(&self) -> usize {
         if let Counted::Rolling { cells, .. } = &self.counted { cells.len() } else { 0 }
@@ -243,31 +232,6 @@ impl Tally {
             Counted::Moment => true,
         };
         nothing && self.held == Amount::ZERO
-    }
-
-    /// Takes up a debt of `amount` that the window from `start` on repays.
-    pub fn owe(&mut self, start: Millis, amount: Amount) {
-        if let Counted::Calendar { period, start: current, sum, owed } = &mut self.counted {
-            let before = owed.due(*period, *current);
-            owed.add(period.start(start), amount);
-            *sum = sum.saturating_sub(before).saturating_add(owed.due(*period, *current)).min(CEILING);
-        }
-    }
-
-    /// The starts of this calendar window, as of the last [`Tally::advance`], and of the next; `None`: there is no next.
-    pub fn starts(&self) -> Option<(Millis, Millis)> {
-        match &self.counted {
-            Counted::Calendar { period, start, .. } => Some((*start, period.end(*start)?)),
-            Counted::Rolling { .. } | Counted::Moment => None,
-        }
-    }
-
-    /// What of [`Tally::settled`] is an earlier window's debt.
-    pub fn debt(&self) -> Amount {
-        match &self.counted {
-            Counted::Calendar { period, start, owed, .. } => Amount::new(owed.due(*period, *start)),
-            Counted::Rolling { .. } | Counted::Moment => Amount::ZERO,
-        }
     }
 
     /// What is settled in the window, as of the last [`Tally::advance`].

@@ -13,7 +13,7 @@
 mod brute;
 mod support;
 
-use brute::{brute_force, due, first, larger, repays, standings};
+use brute::{brute_force, debts, due, first, owed, repays, standings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use tollgate::limits::Load;
 use tollgate::price::Bill;
 use tollgate::rows::{CallKey, CallRow, End, State, Sums, Truth};
 use tollgate::units::{Millis, NanoUsd, Tokens};
-use tollgate::window::Window;
+use tollgate::window::{Period, Window};
 use tollgate::wire::{Admission, Denial};
 
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ enum Step {
     AskAgain,
     /// Settles one of the calls so far, by so many quarters of what it held: a bill may go beyond it.
     Settle { which: usize, part: u64, named: bool },
+    /// The provider's word for one of the calls that are billed without it: so many quarters of what it held.
+    Tell { which: usize, part: u64 },
     /// Settles one of the calls so far, of which so many targets fell silent; answered: by another, with so many quarters.
     Silence { which: usize, silent: usize, answered: Option<u64> },
     /// Reports that one of the calls so far has come to so many quarters of its output.
@@ -54,7 +56,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any::<bool>(), 1_u64..400, prop::option::of(1_u64..600)).prop_map(|(key, bytes, cap)| Step::Ask { key, bytes, cap }),
         1 => Just(Step::AskAgain),
         8 => (0_usize..40, prop_oneof![9 => 0_u64..=4, 1 => 5_u64..=9], any::<bool>()).prop_map(|(which, part, named)| Step::Settle { which, part, named }),
-        2 => (0_usize..40, 1_usize..3, prop::option::of(0_u64..=4)).prop_map(|(which, silent, answered)| Step::Silence { which, silent, answered }),
+        4 => (0_usize..40, prop_oneof![3 => 0_u64..=4, 1 => 5_u64..=9]).prop_map(|(which, part)| Step::Tell { which, part }),
+        3 => (0_usize..40, 1_usize..3, prop::option::of(0_u64..=7)).prop_map(|(which, silent, answered)| Step::Silence { which, silent, answered }),
         2 => (0_usize..40, 0_u64..=4, prop::option::of(1_u64..200)).prop_map(|(which, part, input)| Step::Amend { which, part, input }),
         1 => any::<bool>().prop_map(|cut| Step::Edit { cut }),
         4 => prop_oneof![0_u64..50, 0_u64..30_000, 0_u64..4_000_000].prop_map(Step::Wait),
@@ -94,8 +97,10 @@ struct History {
     asked: u64,
     /// What ended calls were first billed: what a later word adds goes beyond it, as their holds have gone.
     first: BTreeMap<CallKey, Load>,
-    /// The most that they were ever billed: a debt that an estimate made stays when less was used.
-    most: BTreeMap<CallKey, Load>,
+    /// What every call came to at the last look, and whether one ever came to more in an hour after its own: what the hour before had
+    /// left is not known any more then, so that is owed in full.
+    known: BTreeMap<CallKey, u64>,
+    was_late: bool,
 }
 
 impl History {
@@ -109,7 +114,8 @@ impl History {
             calls: Vec::new(),
             asked: 0,
             first: BTreeMap::new(),
-            most: BTreeMap::new(),
+            known: BTreeMap::new(),
+            was_late: false,
         }
     }
 
@@ -143,6 +149,15 @@ impl History {
                     // Where only the name is given, a call that left memory is not found: its lease has billed it.
                     let (input, output) = (held.input.get() * part / 4, held.output.get() * part / 4);
                     self.world.settle(&call, at.or(Some(admission.at).filter(|_| part == 0)), input, output);
+                }
+            }
+            Step::Tell { which, part } => {
+                let untold = |row: &&CallRow| row.end.as_ref().is_some_and(|end| end.truth.is_open());
+                let untold: Vec<CallRow> = self.world.rows.calls.values().filter(untold).cloned().collect();
+                if !untold.is_empty() {
+                    let row = &untold[which % untold.len()];
+                    let (input, output) = (row.held.input.get() * part / 4, row.held.output.get() * part / 4);
+                    self.world.settle(&row.call, Some(row.at), input, output);
                 }
             }
             Step::Silence { which, silent, answered } => {
@@ -254,10 +269,14 @@ impl History {
         let world = &mut self.world;
         for row in world.rows.calls.values().filter(|row| row.state == State::Settled) {
             self.first.entry(row.at).or_insert_with(|| first(row));
-            let most = self.most.entry(row.at).or_default();
-            *most = larger(most, &load(row));
         }
-        let (first, most) = (&self.first, &self.most);
+        for row in world.rows.calls.values() {
+            let cost = load(row).cost.get();
+            let is_over = Period::Hour.start(row.at.millis()) < Period::Hour.start(world.clock());
+            self.was_late |= is_over && self.known.insert(row.at, cost).is_some_and(|before| before < cost);
+            self.known.insert(row.at, cost);
+        }
+        let first = &self.first;
         // Every admitted call has one row, and so one bill.
         assert_eq!(world.rows.calls.len(), self.calls.len());
         let ended = world.rows.calls.values().filter_map(|row| row.end.as_ref());
@@ -265,7 +284,7 @@ impl History {
         assert_eq!(ledger, world.usage(), "sum of the ledger = usage");
         for key in ["a", "b"] {
             for (limit, settled, held, debt) in standings(world, key) {
-                let brute = brute_force(world, key, &limit, first, most);
+                let brute = brute_force(world, key, &limit, first);
                 let slack = if limit.window == Window::parse("5m").unwrap() { 5 } else { 0 };
                 assert_eq!(held, brute.held, "{} held", limit.name);
                 assert_eq!(debt, due(world, key, &limit, 0), "{} repays", limit.name);
@@ -275,15 +294,20 @@ impl History {
                 // What was admitted under the full limit stays when it is cut; bills beyond their holds count.
                 let allowed = if self.was_cut { limit.max.get() * 2 } else { limit.max.get() } + brute.excess + debt;
                 assert!(settled + held <= allowed, "{}: {settled} + {held} of {}", limit.name, limit.max);
-                let over = (settled + held).saturating_sub(limit.max.get());
-                if !self.was_cut && repays(&limit) {
-                    let next = due(world, key, &limit, 1);
-                    assert!(over <= next, "{}: {over} over, {next} repaid", limit.name);
-                    assert!(
-                        next <= brute.excess_ever + debt.saturating_sub(limit.max.get()),
-                        "{}: {next} repaid",
-                        limit.name
-                    );
+                if repays(&limit) {
+                    let next = debts(world, key, &limit)
+                        .range(world.clock().plus(Millis::new(1))..)
+                        .map(|(_, amount)| amount)
+                        .sum::<u64>();
+                    let over = (brute.settled + debt.min(limit.max.get()) + held).saturating_sub(limit.max.get());
+                    assert!(next <= over, "{}: {next} is owed, {over} is over", limit.name);
+                    if !self.was_cut {
+                        assert_eq!(next, over, "{} owes what is over", limit.name);
+                        let rows = debts(world, key, &limit);
+                        assert!(self.was_late || rows == owed(world, key, &limit), "{}: {rows:?}", limit.name);
+                        let beyond = (settled + held).saturating_sub(limit.max.get());
+                        assert_eq!(due(world, key, &limit, 1), beyond, "{} repays what is beyond", limit.name);
+                    }
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! What rows tell of the past, counted by limits that are new: all of them where memory is rebuilt.
 
+use super::debts::Debts;
 use super::rule::{Rule, Whose};
 use super::{Caller, Limits, Load};
 use crate::key::KeyId;
@@ -11,29 +12,42 @@ use crate::window::Window;
 impl Limits {
     /// Takes up what was read of debts.
     pub fn restore_debts(&mut self, debts: Vec<(DebtKey, Amount)>) {
-        self.note_debts(&debts);
+        self.debts = Debts::restore(debts);
     }
 
     /// Lets limits that were named by this edit repay the debts of their name.
     pub fn take_up_debts(&mut self, now: Millis) {
         let (debts, edit) = (std::mem::take(&mut self.debts), self.edit);
-        for (debt, amount) in &debts {
-            let (owner, name) = debt.limit.split_once('/').unwrap_or(("", &debt.limit));
-            let key = if owner.is_empty() { debt.key.as_str() } else { owner };
-            let whose = match (owner, key) {
-                ("", "") => Whose::Tenant,
-                ("", _) => Whose::Each,
-                _ => Whose::Own,
-            };
-            let debtor = |rule: &&mut Rule| {
-                rule.named_since == edit && rule.whose == whose && rule.limit.name == name && rule.repays()
-            };
-            let key = KeyId::parse(key).or_else(|| KeyId::parse("0"));
-            if let Some(rule) = key.and_then(|key| self.rules(&key).find(debtor)) {
-                rule.tally(now).owe(debt.start, *amount);
+        for (debt, amount) in debts.iter() {
+            if let Some(rule) = self.debtor(debt).filter(|rule| rule.named_since == edit) {
+                rule.tally(now).owe(debt.start, amount);
             }
         }
         self.debts = debts;
+    }
+
+    /// Lets the next windows owe no more than what the present ones have beyond their limits, which an edit has raised.
+    pub fn review_debts(&mut self, now: Millis) {
+        let mut debts = std::mem::take(&mut self.debts);
+        for debt in debts.after(now) {
+            if let Some(rule) = self.debtor(&debt) {
+                rule.review(now, &debt, &mut debts);
+            }
+        }
+        self.debts = debts;
+    }
+
+    /// The limit that repays `debt`; `None`: there is none of that name any more.
+    fn debtor(&mut self, debt: &DebtKey) -> Option<&mut Rule> {
+        let (owner, name) = debt.limit.split_once('/').unwrap_or(("", &debt.limit));
+        let key = if owner.is_empty() { debt.key.as_str() } else { owner };
+        let whose = match (owner, key) {
+            ("", "") => Whose::Tenant,
+            ("", _) => Whose::Each,
+            _ => Whose::Own,
+        };
+        let key = KeyId::parse(key).or_else(|| KeyId::parse("0"))?;
+        self.rules(&key).find(|rule| rule.whose == whose && rule.limit.name == name && rule.repays())
     }
 
     /// Counts what is known of ended calls: `calls` of them, admitted at `at`; `only` says in which limits: whose, and over which window.

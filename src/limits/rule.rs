@@ -1,5 +1,6 @@
 //! One limit with its counts: the tenant's, or one key's.
 
+use super::debts::Debts;
 use super::{Block, Cause, Load, Standing};
 use crate::key::KeyId;
 use crate::policy::{Limit, What};
@@ -66,32 +67,51 @@ impl Rule {
         self.limit.what == What::Cost && next
     }
 
-    /// Notes what of `excess`, which a call admitted at `at` used beyond its hold, goes beyond this limit:
-    /// the next window repays it, and what belongs to a window that is over is repaid as soon as there is room.
-    pub(super) fn owe(&mut self, at: Millis, now: Millis, key: &KeyId, excess: Amount) -> Vec<(DebtKey, Amount)> {
-        if excess == Amount::ZERO || !self.repays() {
-            return Vec::new();
-        }
-        let ((limit, key), max) = (self.debtor(key), self.limit.max_at(now));
+    /// Counts that a call of `key`, admitted at `at`, has or may have `after` of this limit in place of `before`: what is owed follows.
+    ///
+    /// What the present window has beyond its maximum is owed by the next one, and no more than that. What a window that is over has used
+    /// more is owed at once, for whether it had room is not known any more; what it has used less is not owed by those after it.
+    pub(super) fn change(
+        &mut self,
+        (at, now): (Millis, Millis),
+        key: &KeyId,
+        (before, after): (Amount, Amount),
+        debts: &mut Debts,
+        count: impl FnOnce(&mut Tally),
+    ) {
+        let (repays, max) = (self.repays(), self.limit.max_at(now));
+        let Some((this, next)) = self.tally(now).starts().filter(|_| repays && before != after) else {
+            return count(self.tally(now));
+        };
+        let (limit, key) = self.debtor(key);
+        let debt = |start| DebtKey { limit: limit.clone(), key: key.clone(), start };
         let tally = self.tally(now);
-        let Some((this, next)) = tally.starts() else {
-            return Vec::new();
-        };
-        let counted = tally.settled().plus(tally.held());
-        let (here, later) = if tally.covers_hold(at) {
-            (Amount::ZERO, excess.min(counted.minus(max)))
-        } else {
-            // Whether the window that is over had room left is not known any more.
-            let here = excess.min(max.minus(counted));
-            (here, excess.minus(here))
-        };
-        let debts = [(this, here), (next, later)].into_iter().filter(|(_, amount)| *amount > Amount::ZERO);
-        debts
-            .map(|(start, amount)| {
-                tally.owe(start, amount);
-                (DebtKey { limit: limit.clone(), key: key.clone(), start }, amount)
-            })
-            .collect()
+        let overflow = tally.overflow(max);
+        count(tally);
+        if !tally.covers_hold(at) && after > before {
+            owe(tally, debts, &debt(this), after.minus(before));
+        } else if !tally.covers_hold(at) {
+            for (start, gone) in tally.eased(at, before.minus(after), |start| debts.of(&debt(start))) {
+                forgive(tally, debts, &debt(start), gone);
+            }
+        }
+        let left = tally.overflow(max);
+        if left > overflow {
+            owe(tally, debts, &debt(next), left.minus(overflow));
+        } else if left < overflow {
+            let gone = debts.of(&debt(next)).minus(left);
+            forgive(tally, debts, &debt(next), gone);
+        }
+    }
+
+    /// Lets the next window owe no more than what the present one has beyond its maximum, where `debt` is what it owes.
+    pub(super) fn review(&mut self, now: Millis, debt: &DebtKey, debts: &mut Debts) {
+        let max = self.limit.max_at(now);
+        let tally = self.tally(now);
+        if tally.starts().is_some_and(|(_, next)| next == debt.start) {
+            let gone = debts.of(debt).minus(tally.overflow(max));
+            forgive(tally, debts, debt, gone);
+        }
     }
 
     /// What is counted, as of `now`.
@@ -158,5 +178,17 @@ impl Rule {
             true if asked > self.limit.max => (Cause::Never, None),
             true => (cause, wait(frees_at(self.limit.max))),
         }
+    }
+}
+
+fn owe(tally: &mut Tally, debts: &mut Debts, debt: &DebtKey, amount: Amount) {
+    debts.set(debt, debts.of(debt).plus(amount));
+    tally.owe(debt.start, amount);
+}
+
+fn forgive(tally: &mut Tally, debts: &mut Debts, debt: &DebtKey, amount: Amount) {
+    if amount > Amount::ZERO {
+        debts.set(debt, debts.of(debt).minus(amount));
+        tally.forgive(debt.start, amount);
     }
 }

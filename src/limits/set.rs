@@ -5,11 +5,12 @@
 //! [`Limits::counted`] ends the edit.
 
 use super::Caller;
+use super::debts::Debts;
 use super::rule::{Rule, Whose};
 use crate::key::KeyId;
 use crate::policy::{Limit, Per};
 use crate::rows::DebtKey;
-use crate::units::{Amount, Millis};
+use crate::units::Millis;
 use crate::window::{Tally, Window};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -21,7 +22,7 @@ pub struct Limits {
     tenant: Vec<Rule>,
     keys: BTreeMap<KeyId, KeyRules>,
     /// What was overshot, by the name of the limit: one that gets that name again has to repay it.
-    pub(super) debts: BTreeMap<DebtKey, Amount>,
+    pub(super) debts: Debts,
     /// How many edits are over.
     pub(super) edit: u64,
     /// At so many keys that have counted something, those are looked for that count nothing any more.
@@ -114,12 +115,9 @@ impl Limits {
         self.edit = self.edit.saturating_add(1);
     }
 
-    /// Notes debts that were made.
-    pub(super) fn note_debts(&mut self, debts: &[(DebtKey, Amount)]) {
-        for (key, amount) in debts {
-            let debt = self.debts.entry(key.clone()).or_default();
-            *debt = debt.plus(*amount);
-        }
+    /// What is owed more, or less, since this was last asked.
+    pub fn take_debts(&mut self) -> impl Iterator<Item = (DebtKey, i64)> + use<> {
+        self.debts.take_changes()
     }
 
     /// Whether `wanted` is true of a limit that covers such a call.

@@ -65,6 +65,7 @@ impl Tenant {
     /// Ends an edit with what was `read` for it.
     pub fn edited(&mut self, read: &Past) {
         self.count(read);
+        self.limits.review_debts(self.now);
     }
 
     /// What the keys would take of the object with `record` as the key `id`.

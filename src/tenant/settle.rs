@@ -58,26 +58,25 @@ impl Tenant {
 
     /// Counts what a settlement found, queues its row, and lets health learn from its attempts.
     fn apply(&mut self, now: Millis, found: Found, settlement: &Settlement) {
-        let (row, debts) = match found {
+        let row = match found {
             Found::NotHere | Found::Settled => return,
             Found::Open(row) => {
                 let used = row.end.as_ref().map(End::load).unwrap_or_default();
                 let caller = Caller { key: &row.key, model: &row.model };
-                let debts = self.limits.settle(row.at.millis(), now, caller, &row.held, &used);
-                (row, debts)
+                self.limits.settle(row.at.millis(), now, caller, &row.held, &used);
+                row
             }
             Found::Corrected(row, before) => {
                 let used = row.end.as_ref().map(End::load).unwrap_or_default();
                 let caller = Caller { key: &row.key, model: &row.model };
-                let debts = self.limits.correct(row.at.millis(), now, caller, &before.load(), &used);
-                (row, debts)
+                self.limits.correct(row.at.millis(), now, caller, &before.load(), &used);
+                row
             }
         };
         if row.at >= self.ledger.flushed() {
             self.habits.learn(&row);
         }
         self.changes.push(Change::Ended(row));
-        self.changes.extend(debts.into_iter().map(|(debt, amount)| Change::Debt(debt, amount)));
         for (target, outcome) in &settlement.attempts {
             self.changes.extend(self.health.learn(now, target, *outcome).map(Change::Health));
         }

@@ -23,6 +23,42 @@ impl Owed {
         *debt = debt.plus(amount);
     }
 
+    pub(super) fn take(&mut self, start: Millis, amount: Amount) {
+        if let Some(debt) = self.debts.get_mut(&start) {
+            *debt = debt.minus(amount);
+        }
+        self.debts.retain(|_, debt| *debt > Amount::ZERO);
+    }
+
+    /// What debts are no more, by the window that repays them first, where the window before `from` has used `less`: its own, and
+    /// then those of the windows up to `current` that had less to repay. Of each no more than `row` says that is its own.
+    pub(super) fn eased(
+        &self,
+        period: Period,
+        from: Millis,
+        current: Millis,
+        mut less: Amount,
+        row: impl Fn(Millis) -> Amount,
+    ) -> Vec<(Millis, Amount)> {
+        let debt = |at| self.debts.get(&at).copied().unwrap_or_default();
+        let mut eased = Vec::new();
+        let (mut at, mut due) = (from, Amount::new(self.due(period, from)));
+        let mut left = due;
+        loop {
+            let gone = less.min(row(at)).min(debt(at));
+            left = left.minus(gone);
+            if gone > Amount::ZERO {
+                eased.push((at, gone));
+            }
+            let Some(next) = period.end(at).filter(|next| *next <= current && left < due) else {
+                return eased;
+            };
+            less = due.min(self.max).minus(left.min(self.max));
+            (due, left) = (due.minus(self.max).plus(debt(next)), left.minus(self.max).plus(debt(next)));
+            at = next;
+        }
+    }
+
     /// What the window from `current` on has to repay.
     pub(super) fn due(&self, period: Period, current: Millis) -> u64 {
         let (mut due, mut at) = (Amount::ZERO, Millis::ZERO);

@@ -39,14 +39,40 @@ pub(crate) fn due(world: &World, key: &str, limit: &Limit, later: u32) -> u64 {
     }
 }
 
+/// What the rows of debts say of `limit`, by the start of the window that repays it first.
+pub(crate) fn debts(world: &World, key: &str, limit: &Limit) -> BTreeMap<Millis, u64> {
+    let slot = if limit.per == Per::Key { key } else { "" };
+    let mine = world.rows.debts.iter().filter(|(debt, _)| debt.limit == limit.name && debt.key == slot);
+    mine.map(|(debt, amount)| (debt.start, amount.get())).collect()
+}
+
+/// What the ledger's rows say that these must be: what each window so far has had beyond the limit, a debt that it repaid included.
+pub(crate) fn owed(world: &World, key: &str, limit: &Limit) -> BTreeMap<Millis, u64> {
+    let Window::Calendar(period) = limit.window else {
+        return BTreeMap::new();
+    };
+    let mine = |row: &&CallRow| limit.per == Per::Tenant || row.key.as_str() == key;
+    let mut used: BTreeMap<Millis, u64> = BTreeMap::new();
+    for row in world.rows.calls.values().filter(mine) {
+        *used.entry(period.start(row.at.millis())).or_default() += load(row).amount(limit).get();
+    }
+    let (mut owed, mut due, max) = (BTreeMap::new(), 0_u64, limit.max.get());
+    let mut start = used.keys().next().copied().unwrap_or(world.clock());
+    while start <= world.clock() {
+        let beyond = (used.get(&start).unwrap_or(&0) + due.min(max)).saturating_sub(max);
+        start = period.end(start).unwrap();
+        due = due.saturating_sub(max) + beyond;
+        owed.extend((beyond > 0).then_some((start, beyond)));
+    }
+    owed
+}
+
 /// What the rows say of one limit.
 pub(crate) struct Brute {
     pub(crate) settled: u64,
     pub(crate) held: u64,
     /// What bills went beyond their holds.
     pub(crate) excess: u64,
-    /// The most that they ever did.
-    pub(crate) excess_ever: u64,
 }
 
 pub(crate) fn standings(world: &mut World, key: &str) -> Vec<(Limit, u64, u64, u64)> {
@@ -62,16 +88,6 @@ pub(crate) fn first(row: &CallRow) -> Load {
     estimated.map_or(row.held, |end| smaller(&end.load(), &row.held))
 }
 
-pub(crate) fn larger(one: &Load, other: &Load) -> Load {
-    Load {
-        input: one.input.max(other.input),
-        output: one.output.max(other.output),
-        likely_input: one.likely_input.max(other.likely_input),
-        likely_output: one.likely_output.max(other.likely_output),
-        cost: one.cost.max(other.cost),
-    }
-}
-
 fn smaller(one: &Load, other: &Load) -> Load {
     Load {
         input: one.input.min(other.input),
@@ -83,16 +99,10 @@ fn smaller(one: &Load, other: &Load) -> Load {
 }
 
 /// What the ledger's rows say that `limit` should count for `key`.
-pub(crate) fn brute_force(
-    world: &World,
-    key: &str,
-    limit: &Limit,
-    first: &BTreeMap<CallKey, Load>,
-    most: &BTreeMap<CallKey, Load>,
-) -> Brute {
+pub(crate) fn brute_force(world: &World, key: &str, limit: &Limit, first: &BTreeMap<CallKey, Load>) -> Brute {
     let mine = |row: &&CallRow| limit.per == Per::Tenant || row.key.as_str() == key;
     let now = world.clock();
-    let (mut settled, mut held, mut excess, mut excess_ever) = (0, 0, 0_u64, 0_u64);
+    let (mut settled, mut held, mut excess) = (0, 0, 0_u64);
     for row in world.rows.calls.values().filter(mine) {
         let at = row.at.millis();
         let inside = match limit.window {
@@ -106,8 +116,6 @@ pub(crate) fn brute_force(
         if !open && (inside || coarse || late) {
             let first = first.get(&row.at).unwrap_or(&row.held);
             excess += load(row).amount(limit).get().saturating_sub(first.amount(limit).get());
-            let most = most.get(&row.at).map_or(0, |most| most.amount(limit).get());
-            excess_ever += most.saturating_sub(first.amount(limit).get());
         }
         let amount = load(row).amount(limit).get();
         match limit.what {
@@ -118,7 +126,7 @@ pub(crate) fn brute_force(
             _ => {}
         }
     }
-    Brute { settled, held, excess, excess_ever }
+    Brute { settled, held, excess }
 }
 
 /// Whether both instants lie in one calendar window of `limit`.

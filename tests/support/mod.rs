@@ -48,9 +48,11 @@ impl Rows {
             }
             Change::Amended(row) => assert!(self.calls.insert(row.at, row).is_some(), "what is amended was opened"),
             Change::Habit(name, habit) => drop(self.habits.insert(name, habit)),
-            Change::Debt(key, amount) => {
-                let debt = self.debts.entry(key).or_default();
-                *debt = debt.plus(amount);
+            Change::Debt(key, by) => {
+                let debt = self.debts.get(&key).copied().unwrap_or_default().get();
+                let amount = Amount::new(debt.checked_add_signed(by).unwrap());
+                self.debts.insert(key, amount);
+                self.debts.retain(|_, amount| *amount > Amount::ZERO);
             }
             Change::KeyGone(id) => {
                 self.gone.push(id.clone());

@@ -47,7 +47,9 @@ impl TenantHost {
         let reads = tenant.edit(now, edit);
         let past = self.read_past(&reads, tenant.flushed())?;
         tenant.edited(&past);
-        self.write(&statements(&change))?;
+        let mut statements = statements(&change);
+        statements.extend(store::write(&tenant.take_changes()));
+        self.write(&statements)?;
         self.revision = self.revision.max(change.revision);
         self.tenant = Some(tenant);
         Ok(())
