@@ -29,7 +29,7 @@ e2e: build ## end-to-end tests only: the built Worker in workerd, and the offici
 bench: build ## what a request costs, next to the floors
 	@scripts/with-node.sh bench/run.mjs
 
-soak: build ## mixed traffic with faults for MINUTES (30) at CONNECTIONS (16): nothing leaks, all sums are equal
+soak: build ## all edges mixed in for MINUTES (30) at CONNECTIONS (16): each bill is exact or bounded, nothing leaks
 	@scripts/with-node.sh bench/soak.mjs --minutes $(or $(MINUTES),30) --connections $(or $(CONNECTIONS),16)
 
 fuzz: ## any bytes at every reader of a wire format for MINUTES (10) each (TARGETS: only these)

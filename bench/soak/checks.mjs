@@ -1,5 +1,7 @@
-// What must be true after a soak: nothing is held, all sums are equal, and the memory of workerd stayed flat.
+// What must be true after a soak: nothing is held, all sums are equal, no answer is the gateway's own failure, and the memory of workerd stayed
+// flat, what the isolate counts of it within its budget.
 
+import { HELD_MAX } from '../../src/shell/memory.js';
 import { median } from '../measure.mjs';
 
 /**
@@ -7,6 +9,10 @@ import { median } from '../measure.mjs';
  * a peak needed. A leak of 1 kB a call is above both after some ten minutes.
  */
 const NOISE = { resident: { share: 0.1, mb: 20 }, heap: { share: 0.25, mb: 1 } };
+
+/** What may come on top of the budget: what is there already before it can be counted. */
+const ON_TOP = 8 * 1_024 * 1_024;
+const MIB = 1_024 * 1_024;
 
 /** What the ledger on disk adds up to. */
 const LEDGER = `SELECT count(*) AS calls, sum(state = 'open') AS open, sum(state = 'expired') AS expired,
@@ -50,4 +56,26 @@ export function memoryVerdicts(samples) {
     const told = `median ${early?.toFixed(1)} MB in the second fifth, ${late?.toFixed(1)} in the last (at most ${most.toFixed(1)})`;
     return { name: `${what === 'heap' ? "V8's heap" : 'resident memory'} of workerd is flat`, ok: early !== null && late !== null && late <= most, told };
   });
+}
+
+/** Whether what the isolate held by its own count stayed within its budget, and is nothing now: `metrics` are those of any object. */
+export function budgetVerdicts({ isolate_bytes: held, isolate_bytes_peak: peak }) {
+  const most = HELD_MAX + ON_TOP;
+  return [
+    { name: 'what the isolate holds is within its budget', ok: peak <= most, told: `${(peak / MIB).toFixed(1)} MiB at most (of ${most / MIB})` },
+    { name: 'the isolate holds nothing at rest', ok: held === 0, told: `${held} bytes` },
+  ];
+}
+
+/** Whether nothing was answered but what the script explains, and nothing failed in the gateway itself. */
+export function answerVerdicts({ odd, statuses, fives, answered }, logs) {
+  const strange = Object.entries(odd).map(([what, times]) => `${what} (${times})`);
+  const failures = logs.filter((line) => /error of the gateway/.test(line));
+  return [
+    { name: 'every answer is one that the script explains', ok: strange.length === 0, told: strange.join(', ') || `${answered} calls` },
+    {
+      name: 'no 500 is the gateway\'s', ok: fives === 0 && failures.length === 0,
+      told: failures.length > 0 ? `${failures.length} logged: ${failures[0].slice(0, 200)}` : `${fives} of ${statuses[500] ?? 0} are not what a provider said`,
+    },
+  ];
 }

@@ -8,6 +8,9 @@ import { readFileSync } from 'node:fs';
 /** Resident memory of a process, in MB. */
 export const residentMb = (pid) => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) / 1_024;
 
+/** The most that it ever was, in MB. */
+export const peakMb = (pid) => Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) / 1_024;
+
 /** The inspector of the gateway's isolate; workerd was started with an inspector at `url`. */
 export async function inspect(url, pid) {
   const { host } = new URL(url);

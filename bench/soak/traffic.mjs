@@ -1,38 +1,18 @@
 // The soak's traffic: so many connections, each sending one call after the other, what it is and what becomes of it drawn from a seed.
 
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { randomOf } from '../../tests/workerd/bills/jobs.mjs';
+import { send } from './client.mjs';
+import { KINDS, callOf } from './kinds.mjs';
 
-const UNANSWERED_MS = 60_000;
-
-/** What clients ask for: the provider's words, how often in 1,000 calls, and the statuses that the words explain. `!` marks a target of two. */
-export const KINDS = {
-  whole: { words: ['c8-i20-k5'], weight: 380, statuses: [200] },
-  stream: { words: ['c30-i40'], weight: 260, statuses: [200], stream: true },
-  slow: { words: ['c20-d20'], weight: 60, statuses: [200], stream: true },
-  left: { words: ['c40-d10-left'], weight: 60, statuses: [200], stream: true, leaves: 20 },
-  backed: { words: ['flaky30-primary', 'c8-backup'], weight: 60, statuses: [200] },
-  cut: { words: ['c20-cut7'], weight: 40, statuses: [200], stream: true },
-  'cut-whole': { words: ['c8-cut0'], weight: 20, statuses: [502] },
-  badjson: { words: ['badjson'], weight: 20, statuses: [502] },
-  untold: { words: ['c9-nousage'], weight: 40, statuses: [200], stream: true },
-  failing: { words: ['fail500'], weight: 30, statuses: [500] },
-  busy: { words: ['fail429-ra1'], weight: 17, statuses: [429] },
-  hanging: { words: ['hang'], weight: 10, statuses: [504], provider: 'hasty' },
-  // Its client leaves when nothing has come for a while; the lease ends what it holds.
-  silent: { words: ['c9-stall3'], weight: 3, statuses: [200], stream: true, leaves: 3 },
-};
-
-/** The catalog of these kinds, their provider at `url`. */
-export function catalogOf(url) {
-  const provider = { dialect: 'openai', base_url: `${url}/v1` };
-  const target = (kind) => (model) => ({ provider: kind.provider ?? 'scripted', model });
-  return {
-    providers: { scripted: provider, hasty: { ...provider, timeout: '2s' } },
-    models: Object.fromEntries(Object.entries(KINDS).map(([name, kind]) => [name, { targets: kind.words.map(target(kind)) }])),
-    prices: { 'scripted/*': { input: '0.15', output: '0.60', cached_input: '0.075' }, 'hasty/*': { input: '1', output: '2' } },
-  };
-}
+/** Of a hundred calls so many are left at any time, before there is an answer too: within so many ms. */
+const TORN = 3;
+const TORN_MS = 400;
+const LOOKS = 5; // at a run: it has ended by then, and is looked at once more
+const LOOK_PAUSE_MS = 150;
+/** A late look comes when the lease of its run is over. */
+const LATE_MS = 26_000;
 
 export class Traffic {
   #url;
@@ -41,24 +21,32 @@ export class Traffic {
   #random;
   #wheel = Object.entries(KINDS).flatMap(([name, { weight }]) => Array(weight).fill(name));
   #stopped = false;
+  #later = new Set();
   answered = 0;
   statuses = {};
-  /** Answers that nothing explains: how often, by what they were. */
+  kinds = {};
+  /** Answers that nothing explains: how often, by what they were; and the first of each. */
   odd = {};
+  samples = {};
+  /** How many left, or broke off, before they knew their name. */
+  nameless = 0;
+  /** Answers with a 500 that no provider said. */
+  fives = 0;
 
-  /** `callers` gives whom the next call is from: { key, mayBe: statuses that are in order besides the kind's }. */
+  /** `callers` gives whom the next call is from: { key, mayBe: statuses that are in order besides the kind's, seen: whom to tell what came of it }. */
   constructor(url, callers, { seed, connections }) {
-    this.#url = `${url}/v1/chat/completions`;
+    this.#url = url;
     this.#callers = callers;
     this.#random = randomOf(seed);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connections, noDelay: true });
+    this.#agent = new Agent({ keepAlive: true, noDelay: true });
     this.ended = Promise.all(Array.from({ length: connections }, () => this.#client()));
   }
 
-  /** Sends no more calls; resolves when those under way are answered. */
+  /** Sends no more calls; resolves when those under way are answered, and what takes longer is over. */
   async stop() {
     this.#stopped = true;
     await this.ended;
+    await Promise.all(this.#later);
     this.#agent.destroy();
   }
 
@@ -66,39 +54,67 @@ export class Traffic {
     while (!this.#stopped) {
       const name = this.#wheel[this.#random(this.#wheel.length)];
       const caller = this.#callers(this.#random);
-      const { status, broke } = await this.#call(name, caller);
-      this.answered += 1;
-      this.statuses[status] = (this.statuses[status] ?? 0) + 1;
-      const isExplained = KINDS[name].statuses.includes(status) || caller.mayBe.includes(status);
-      if (broke || !isExplained) {
-        const what = `${name}: ${broke ?? status}`;
-        this.odd[what] = (this.odd[what] ?? 0) + 1;
-      }
+      const call = callOf(name, this.#random);
+      const times = 1 + (KINDS[name].followers ? this.#random(KINDS[name].followers) : 0);
+      const sent = Promise.all(Array.from({ length: times }, () => this.#call(name, caller, call, this.#manner(name))));
+      if (KINDS[name].detached) this.#track(sent);
+      const all = KINDS[name].detached ? [] : await sent;
+      if (KINDS[name].dialect === 'background') await this.#follow(name, caller, all[0]);
     }
   }
 
-  #call(name, { key }) {
-    const { stream = false, leaves = 0 } = KINDS[name];
-    const content = 'x'.repeat(this.#random(400));
-    const body = JSON.stringify({ model: name, stream, max_tokens: 100, messages: [{ role: 'user', content }] });
-    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const leaveAfter = leaves > 0 ? 1 + this.#random(leaves) : Infinity;
-    return new Promise((resolve) => {
-      const sent = request(this.#url, { method: 'POST', agent: this.#agent, headers }, (response) => {
-        let pieces = 0;
-        let left = false;
-        response.on('data', (part) => {
-          pieces += part.toString('latin1').split('"content":"').length - 1;
-          if (pieces < leaveAfter) return;
-          left = true;
-          sent.destroy();
-        });
-        response.on('error', () => {}); // its close is what counts
-        response.on('close', () => resolve({ status: response.statusCode, broke: response.complete || left ? null : 'broke off' }));
-      });
-      sent.setTimeout(UNANSWERED_MS, () => sent.destroy(new Error('unanswered')));
-      sent.on('error', (error) => resolve({ status: 0, broke: error.code ?? error.message }));
-      sent.end(body);
-    });
+  #manner(name) {
+    const { leaves, pace, stops, dialect } = KINDS[name];
+    const torn = this.#random(100) < TORN ? { torn: this.#random(TORN_MS) } : {};
+    if (leaves === undefined) return { pace, stops, ...torn };
+    return dialect === 'native' ? { anything: true } : { leaves: 1 + this.#random(leaves), ...torn };
   }
+
+  async #call(name, caller, call, manner) {
+    const headers = { authorization: `Bearer ${caller.key}`, ...call.headers };
+    const seen = await send(this.#agent, this.#url, { ...call, headers }, manner);
+    this.answered += 1;
+    this.statuses[seen.status] = (this.statuses[seen.status] ?? 0) + 1;
+    this.kinds[name] = (this.kinds[name] ?? 0) + 1;
+    if (seen.status === 500 && !KINDS[name].statuses.includes(500)) this.fives += 1;
+    if (!isExplained(KINDS[name], caller, seen)) {
+      const what = `${name}: ${seen.broke ?? seen.status} ${seen.code ?? ''}`.trim();
+      this.odd[what] = (this.odd[what] ?? 0) + 1;
+      this.samples[what] ??= `${seen.call ?? 'no name'}: ${seen.text.slice(0, 300)}`;
+    }
+    if (seen.call === null) this.nameless += 1;
+    caller.seen.saw(name, seen);
+    return seen;
+  }
+
+  /** Looks at a run, if its kind does, until it has ended and once more. */
+  async #follow(name, caller, { status, text }) {
+    const { looks } = KINDS[name];
+    const id = /"id":"(resp_\d+)"/.exec(text)?.[1];
+    if (status !== 200 || id === undefined || looks === 'never') return undefined;
+    if (looks === 'now') return this.#looks(caller, id);
+    this.#track(pause(LATE_MS).then(() => this.#looks(caller, id)));
+    return undefined;
+  }
+
+  #track(work) {
+    const tracked = work.finally(() => this.#later.delete(tracked));
+    this.#later.add(tracked);
+  }
+
+  async #looks(caller, id) {
+    const call = { method: 'GET', path: `/v1/responses/${id}`, headers: { 'x-tollgate-provider': 'edges' } };
+    for (let nth = 0; nth < LOOKS; nth += 1) {
+      await this.#call('look', caller, call, {});
+      await pause(LOOK_PAUSE_MS);
+    }
+  }
+}
+
+/** Whether the script explains an answer. */
+function isExplained(kind, caller, { status, code, broke, left }) {
+  if (left && status === 0) return true;
+  if (broke !== null && !kind.breaks) return false;
+  if (status === 503 && code === 'gateway_overloaded') return kind.overloaded === true;
+  return kind.statuses.includes(status) || caller.mayBe.includes(status);
 }

@@ -13,10 +13,16 @@ export class Journal {
   #calls = [];
   #bodyBytes = 0;
   #waiting = new Set();
+  #onEnd;
   quiet = false;
   dropped = 0;
   seq = 0;
   stats = { requests: 0, connections: 0, aborted: 0, open: 0 };
+
+  /** `onEnd` gets each record when its call is over, of those too that are not kept. */
+  constructor(onEnd = () => {}) {
+    this.#onEnd = onEnd;
+  }
 
   /** A new record. Quiet: it is counted but not kept, and has no headers and no body. */
   begin(req, path) {
@@ -58,6 +64,7 @@ export class Journal {
       call.aborted = true;
       stats.aborted += 1;
     }
+    this.#onEnd(call);
     this.changed();
   }
 

@@ -21,8 +21,9 @@ import { sendBytes, sendError, sendParts, sendWhole } from './send.mjs';
 const KEEP_ALIVE_MS = 600_000;
 const BACKLOG = 4_096;
 
-export async function startProvider({ port = 0 } = {}) {
-  const journal = new Journal();
+/** `onEnd` gets the record of each call when it is over, also when calls are not recorded. */
+export async function startProvider({ port = 0, onEnd } = {}) {
+  const journal = new Journal(onEnd);
   const director = new Director();
   const state = { journal, director, google: new GoogleKeys(), store: new Store() };
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true }, (req, res) => receive(state, req, res));

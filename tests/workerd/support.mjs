@@ -48,15 +48,15 @@ export async function inTime(what, promise, state = () => '', patience = PATIENC
 
 /**
  * `models` are answered by the provider at once, `gated` ones through the gate; both map what clients say to the provider's words.
- * `gateway`: startGateway's options, or what makes them of the provider.
+ * `gateway`: startGateway's options, or what makes them of the provider. `provider`: startProvider's options.
  */
-export async function startWorld({ models = {}, gated = {}, gateway = {} } = {}) {
+export async function startWorld({ models = {}, gated = {}, gateway = {}, provider = {} } = {}) {
   const world = new World();
   world.state = await mkdtemp(join(tmpdir(), 'tollgate-e2e-'));
-  world.provider = await startProvider();
+  world.provider = await startProvider(provider);
   world.gate = await startGate(world.provider.port);
   await world.start(typeof gateway === 'function' ? await gateway(world.provider) : gateway);
-  const targets = (provider, words) => Object.entries(words).map(([name, model]) => [name, { targets: [{ provider, model }] }]);
+  const targets = (name, words) => Object.entries(words).map(([client, model]) => [client, { targets: [{ provider: name, model }] }]);
   await world.admin('PUT', '/catalog', {
     providers: {
       scripted: { dialect: 'openai', base_url: `${world.provider.url}/v1` },
