@@ -120,9 +120,9 @@ export function callOf(name, random) {
   }
   const headers = { 'content-type': 'application/json' };
   if (kind.dialect === 'background') {
-    return { path: '/v1/responses', headers, body: Buffer.from(JSON.stringify({ model: name, background: true, max_output_tokens: CAP, input: 'x'.repeat(random(400)) })) };
+    return { path: '/v1/responses', headers, body: Buffer.from(JSON.stringify({ model: name, background: true, max_output_tokens: CAP, input: 'x'.repeat(1 + random(400)) })) };
   }
-  const content = kind.content ? kind.content(random) : 'x'.repeat(random(400));
+  const content = kind.content ? kind.content(random) : 'x'.repeat(1 + random(400)); // no dialect but OpenAI's takes a message that says nothing
   const body = { model: name, stream: kind.streams ? random(2) === 1 : kind.stream === true, max_tokens: kind.cap ?? CAP, messages: [{ role: 'user', content }] };
   if (kind.script) body.metadata = { script: kind.script[random(kind.script.length)] };
   if (kind.followers) headers['idempotency-key'] = randomBytes(12).toString('hex');

@@ -64,7 +64,7 @@ export function audit(rows, attempts, { calls, nameless }) {
     if (row.truth === 'reported' && row.cost > 0) found.exact += 1;
     if (sent.length === 0) found.unsent += 1;
     if (seen === undefined) found.unseen += 1;
-    if (KINDS[row.model]?.bill === 'run') found.runs += 1;
+    if (KINDS[row.model]?.bill === 'run' && row.cost > 0) found.runs += 1;
   }
   if (found.unseen > nameless) found.wrong.push({ wrong: `${found.unseen} rows are of no client's call; ${nameless} clients left without its name` });
   for (const [call, seen] of calls) {
@@ -92,7 +92,7 @@ export function moneyVerdicts(steady, others, { attempts }, seen, print) {
   return [
     { name: `${steady.id}: every bill is exact, or within its bounds`, ok: calls > 0 && wrong.length === 0, told: `${calls} calls, ${wrong.length} wrong (${told})` },
     { name: `${steady.id}: what was told is billed to the nano-dollar`, ok: exact > 0 && wrong.length === 0, told: `${exact} calls; ${unsent} were never sent, and are free` },
-    { name: `${steady.id}: each run behind its answer is billed once`, ok: runs >= begun && runs - begun <= seen.nameless, told: `${begun} began, ${runs} rows` },
+    { name: `${steady.id}: each run behind its answer is billed once`, ok: runs === begun, told: `${begun} began, ${runs} are billed` },
     { name: 'all that was sent is in a ledger', ok: lost.length === 0, told: `${attempts.size} calls, ${lost.length} in none` },
   ];
 }
