@@ -7,6 +7,8 @@ const PART_BYTES = 512 * 1_024;
 // A failed answer is there for followers that are just asking; one of which nothing is heard any more is let go of.
 const FAILED_MS = 15_000;
 const SILENT_MS = 60_000;
+// One whose object was evicted is forgotten by nobody else.
+const LOST_MS = 2 * SILENT_MS;
 // A follower that has just been given something asks again.
 const FOLLOWED_MS = 2_000;
 
@@ -142,7 +144,9 @@ class Coming {
 
   // Whether there is room for so many bytes more; they are counted then.
   hasRoom(bytes) {
-    return this.#held.hold(this.size + bytes, KEPT_MAX);
+    const found = this.#held.hold(this.size + bytes, KEPT_MAX);
+    this.#held.keep(LOST_MS);
+    return found;
   }
 
   add(head, bytes) {

@@ -224,6 +224,7 @@ async function streamed({ visit, env, context, publication, report }, response, 
   report.stop = streaming.stop;
   give(streaming.answer);
   const end = await streaming.ended;
+  held.end();
   report.end();
   visit.streamed(end);
   await publication?.end("kept");

@@ -28,6 +28,7 @@ export function memory() {
 // A part of what is held.
 export class Share {
   #bytes = 0;
+  #ended = false;
   #until = 0;
   #letGo;
 
@@ -42,6 +43,7 @@ export class Share {
 
   // Whether there is room for so many bytes more, which are the share's then: no more than `max` are held with them.
   take(bytes, max = HELD_MAX) {
+    if (this.#ended) return false;
     if (held + bytes > max) collect();
     if (held + bytes > max) {
       refused += 1;
@@ -91,6 +93,12 @@ export class Share {
     held -= given;
     this.#bytes -= given;
     if (this.#bytes === 0) shares.delete(this);
+  }
+
+  // Gives all back for good. What still comes of what it was for is garbage, and finds no room.
+  end() {
+    this.#ended = true;
+    this.give();
   }
 
   // Whether it is lost: then it is given back.

@@ -181,7 +181,7 @@ export async function follow(visit, env) {
   }
   visit.followed(step.head);
   const body = step.state === END ? step.bytes : rest(step, next, visit.lost_event(), share);
-  if (step.state === END) share.give();
+  if (step.state === END) share.end();
   const response = answer(visit.status(), visit.headers(), body);
   visit.free();
   return response;
@@ -192,7 +192,7 @@ function rest(first, next, lost, share) {
   let step = first;
   let from = 0;
   const close = (controller) => {
-    share.give();
+    share.end();
     controller.close();
   };
   return new ReadableStream(
@@ -202,7 +202,7 @@ function rest(first, next, lost, share) {
           step ??= await next(from).catch(() => ({}));
           const { state, bytes } = step;
           if (state !== MORE && state !== END) {
-            share.give();
+            share.end();
             if (lost === "") throw new Error("the answer that was followed is lost");
             controller.enqueue(new TextEncoder().encode(lost));
             return close(controller);
@@ -213,7 +213,7 @@ function rest(first, next, lost, share) {
           if (state === END) return close(controller);
         }
       },
-      cancel: () => share.give(),
+      cancel: () => share.end(),
     },
     { highWaterMark: 0 },
   );

@@ -93,23 +93,19 @@ function handOn(through, response, hush, env, context) {
     through.passed(0);
     return over(through, hush, env, context, answer(status, headers, null));
   }
-  const passage = through.passage();
+  const [passage, held] = [through.passage(), new Share()];
+  const options = { mayHold: (bytes) => held.hold(bytes, LONG_MAX) };
   const passing = passage.understands()
-    ? told(relayStream(response.body.getReader(), passage, status, headers, IDLE_MS, DRAIN_MS, held()), through.length())
+    ? told(relayStream(response.body.getReader(), passage, status, headers, IDLE_MS, DRAIN_MS, options), through.length())
     : pumped(response, passage, answer(status, headers, null), through.length());
   const settled = async () => {
     through.passed(await passing.ended);
+    held.end();
     passage.free();
     await over(through, hush, env, context);
   };
   context.waitUntil(settled());
   return passing.answer;
-}
-
-// What relayStream counts as held.
-function held() {
-  const share = new Share();
-  return { mayHold: (bytes) => share.hold(bytes, LONG_MAX) };
 }
 
 function over(through, hush, env, context, given) {

@@ -26,7 +26,7 @@ before(async () => {
   giant = await startGiant();
   const giants = ['plain', 'chunked', 'gzip', 'error', 'whole', 'events', 'line'];
   await world.catalog({
-    chat: 'c10', late: 'c10-l300', backed: ['a/c10-fail500', 'b/c10'],
+    chat: 'c10', late: 'c10-l300', slow: 'c40-d50', backed: ['a/c10-fail500', 'b/c10'],
     ...Object.fromEntries(giants.map((name) => [name, `giant/${name}`])),
     ...Object.fromEntries(giants.map((name) => [`claude-${name}`, `claude/${name}`])),
   }, {
@@ -307,4 +307,18 @@ test('clients that read nothing hold their providers back, and fill no memory', 
     sockets.forEach((socket) => socket.destroy());
     assert.ok(grown < 100, `${what} ${headers(0)}: workerd grew by ${grown} MiB`);
   }
+});
+
+test('who follows a call of the same name and leaves amid its answer leaves nothing held', TIMEOUT, async () => {
+  const tenant = await world.tenant({ limits: BUDGET });
+  const send = (signal) => tenant.chat({ model: 'slow', stream: true }, { headers: { 'idempotency-key': 'one' }, signal });
+  const leader = await send();
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    const leaving = new AbortController();
+    const follower = await send(leaving.signal);
+    assert.equal(follower.headers.get('idempotent-replayed'), 'true');
+    await follower.body.getReader().read();
+    leaving.abort();
+  }));
+  await leader.text();
 });

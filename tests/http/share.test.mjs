@@ -45,6 +45,14 @@ test('a share is made larger if there is room, and smaller always', TIMEOUT, () 
   share.give();
 });
 
+test('a share that has ended takes nothing any more', TIMEOUT, () => {
+  const share = new Share();
+  assert.ok(share.take(100));
+  share.end();
+  assert.deepEqual([share.bytes, memory().held], [0, 0]);
+  assert.deepEqual([share.take(1), share.hold(50, Infinity), share.hold(0), memory().held], [false, false, true, 0]);
+});
+
 test('who waits for room has it as soon as another gives it back, or is told that there is none', TIMEOUT, async () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   const settled = async (promise) => {
