@@ -54,6 +54,12 @@ impl Habits {
         learn(&mut self.live, row);
     }
 
+    /// Learns anew from the calls that no usage row holds: one of them does not tell any more what such calls use.
+    pub fn relearn<'a>(&mut self, unflushed: impl Iterator<Item = &'a CallRow>) {
+        self.live.clone_from(&self.stored);
+        unflushed.for_each(|row| self.learn(row));
+    }
+
     /// Forgets what a key's calls used.
     pub fn forget(&mut self, key: &str) {
         let others = |name: &String, _: &mut Habit| name.split_once(' ').is_none_or(|(own, _)| own != key);

@@ -144,6 +144,13 @@ impl Ledger {
         }
     }
 
+    /// Puts `row` in place of the ended call's.
+    pub fn replace(&mut self, row: CallRow) {
+        if let Some(ended) = self.ended.get_mut(&row.at) {
+            *ended = row;
+        }
+    }
+
     /// Gives the call at `at` its end, once.
     pub fn settle(&mut self, at: CallKey, call: &str, end: End) -> Found {
         if self.at(at).is_some_and(|row| row.call != call) {

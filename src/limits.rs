@@ -19,6 +19,8 @@ mod restore;
 mod rule;
 mod set;
 
+use rule::{Changed, Late};
+
 pub use rule::Whose;
 pub use set::Limits;
 
@@ -185,7 +187,7 @@ impl Limits {
 
     /// Holds `after` in place of `before` for a call that was admitted at `at` and is still under way.
     pub fn amend(&mut self, at: Millis, now: Millis, caller: Caller<'_>, before: &Load, after: &Load) {
-        self.change((at, now), caller, (before, after), |tally, _, before, after| tally.amend(at, before, after));
+        self.change((at, now), caller, (before, after), None, |tally, _, before, after| tally.amend(at, before, after));
     }
 
     /// The most output that a call under way, which holds `held` in all, can have so that no budget
@@ -216,15 +218,24 @@ impl Limits {
 
     /// Ends the hold of a call admitted at `at`, and counts what it used in its place.
     pub fn settle(&mut self, at: Millis, now: Millis, caller: Caller<'_>, held: &Load, used: &Load) {
-        self.change((at, now), caller, (held, used), |tally, what, held, used| match what {
+        self.change((at, now), caller, (held, used), None, |tally, what, held, used| match what {
             What::Concurrency => tally.post(at, held, Amount::ZERO),
             _ => tally.post(at, held, used),
         });
     }
 
-    /// Counts `after` in place of `before` for a call that had already ended.
-    pub fn correct(&mut self, at: Millis, now: Millis, caller: Caller<'_>, before: &Load, after: &Load) {
-        self.change((at, now), caller, (before, after), |tally, what, before, after| {
+    /// Counts another load in place of that of a call that had already ended: `loads` before and after; `late` is when it ended so, and
+    /// what it cost beyond its hold.
+    pub fn correct(
+        &mut self,
+        at: Millis,
+        now: Millis,
+        caller: Caller<'_>,
+        loads: (&Load, &Load),
+        (ended_at, beyond): (Millis, NanoUsd),
+    ) {
+        let late = Late { ended_at, beyond: Amount::new(beyond.get()) };
+        self.change((at, now), caller, loads, Some(late), |tally, what, before, after| {
             if what != What::Concurrency {
                 tally.correct(at, before, after);
             }
@@ -235,15 +246,17 @@ impl Limits {
     /// once they are admitted.
     fn change(
         &mut self,
-        at: (Millis, Millis),
+        (at, now): (Millis, Millis),
         caller: Caller<'_>,
         (before, after): (&Load, &Load),
+        late: Option<Late>,
         count: impl Fn(&mut Tally, What, Amount, Amount),
     ) {
         let mut debts = std::mem::take(&mut self.debts);
         for rule in self.covering_rules(caller).filter(|rule| rule.limit.what != What::Requests) {
             let (what, before, after) = (rule.limit.what, before.amount(&rule.limit), after.amount(&rule.limit));
-            rule.change(at, caller.key, (before, after), &mut debts, |tally| count(tally, what, before, after));
+            let change = Changed { at, before, after, late };
+            rule.change(now, caller.key, change, &mut debts, |tally| count(tally, what, before, after));
         }
         self.debts = debts;
     }

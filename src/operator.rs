@@ -9,6 +9,7 @@ use crate::units::{CEILING, Millis};
 use crate::wire::{KeyUpdate, TenantUpdate};
 use serde_json::{Map, Value, json};
 
+pub mod calls;
 pub mod edit;
 pub mod list;
 pub mod path;

@@ -70,21 +70,29 @@ pub enum Truth {
     Bounded,
     /// Nothing is known but the most it can have been.
     Ceiling,
+    /// An operator has lowered it; that stands.
+    Credited,
 }
 
 impl Truth {
     /// Every kind, with the name it has in rows and documents.
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("reported", Self::Reported),
         ("counted", Self::Counted),
         ("estimated", Self::Estimated),
         ("bounded", Self::Bounded),
         ("ceiling", Self::Ceiling),
+        ("credited", Self::Credited),
     ];
 
     /// The name it has in rows and documents.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, truth)| *truth == self).map_or("", |(name, _)| name)
+    }
+
+    /// The names of all.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(name, _)| *name)
     }
 
     /// What rows and documents call `name`.

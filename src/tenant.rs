@@ -24,6 +24,7 @@ use crate::wire::{Admission, Ask, Denial, Hop, Look};
 use std::collections::BTreeMap;
 
 mod amend;
+mod credit;
 mod edit;
 mod leave;
 mod look;

@@ -22,10 +22,12 @@ use serde_json::Value;
 
 mod answered_by;
 mod configure;
+mod credit;
 mod metrics;
 
 pub use answered_by::AnsweredBy;
 pub use configure::{CatalogUpdate, Configure, KeyUpdate, Room, TenantUpdate};
+pub use credit::{CallsAsk, CallsSeen, Credit, Credited};
 pub use metrics::Metrics;
 
 /// The answer to a message that settles and admits.

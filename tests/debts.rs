@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use support::World;
 use tollgate::rows::{CallKey, End};
 use tollgate::units::{Millis, NanoUsd, Tokens};
+use tollgate::wire::{Credited, Denial};
 
 const HOUR: u64 = 3_600_000;
 
@@ -80,6 +81,67 @@ fn what_a_window_that_is_over_has_used_less_is_repaid_by_none_of_those_after_it(
     assert_eq!(used(&mut world), 500 + held);
     bill(&mut world, "c2", second, 0);
     assert_eq!((owed(&world), used(&mut world)), (vec![(1, 1_500)], 500));
+}
+
+/// A bill that nobody can have meant: it fills its hour and many after it.
+#[test]
+fn a_credit_takes_back_the_bill_and_all_that_the_hours_after_it_were_to_repay() {
+    for (hours, flushed, restarted) in [(0, false, false), (3, false, true), (3, true, false), (5, true, true)] {
+        let mut world = world();
+        let at = admit(&mut world, "c1", 400);
+        bill(&mut world, "c1", at, 900_000);
+        world.now = world.now.plus(Millis::new(HOUR * hours));
+        if flushed {
+            world.now = world.now.plus(Millis::from_secs(60));
+            world.tenant.flush(world.now, true);
+            world.write();
+            assert!(world.tenant.flushed() > at);
+        }
+        if restarted {
+            world.restart();
+        }
+        let ask = world.ask("c2", "a", 1, Some(100));
+        assert!(matches!(world.admit(&ask), Err(Denial::Limited { .. })));
+        let given = world.credit("c1", at, Some(899_700_000));
+        assert!(matches!(given, Credited::Given { billed, .. } if billed.get() == 300_000), "{given:?}");
+        assert_eq!((owed(&world), used(&mut world)), (vec![], if hours == 0 { 300 } else { 0 }));
+        assert_eq!(world.usage().cost, 300_000, "the sums follow");
+        world.restart();
+        assert_eq!((used(&mut world), world.usage().cost), (if hours == 0 { 300 } else { 0 }, 300_000));
+        world.admit(&ask).unwrap();
+        // Nothing corrects it afterwards.
+        bill(&mut world, "c1", at, 500);
+        assert_eq!(world.rows.calls[&at].end.as_ref().unwrap().cost.get(), 300_000);
+    }
+}
+
+/// A call that is billed two hours after its own hour owes that in the hour of its bill.
+#[test]
+fn a_credit_takes_back_what_was_owed_for_a_bill_that_came_late() {
+    let mut world = world();
+    let at = admit(&mut world, "c1", 400);
+    world.now = world.now.plus(Millis::new(HOUR * 2));
+    world.expire();
+    bill(&mut world, "c1", at, 5_000);
+    let beyond = 5_000 - world.rows.calls[&at].held.cost.get() / 1_000;
+    assert_eq!(owed(&world), [(2, beyond)]);
+    world.credit("c1", at, None);
+    assert_eq!((owed(&world), used(&mut world)), (vec![], 0));
+}
+
+#[test]
+fn a_credit_is_given_once_for_a_call_that_has_ended_and_for_no_more_than_its_bill() {
+    let mut world = world();
+    let at = admit(&mut world, "c1", 400);
+    assert_eq!(world.credit("c1", at, None), Credited::UnderWay);
+    bill(&mut world, "c1", at, 200);
+    let billed = NanoUsd::new(200_000);
+    assert_eq!(world.credit("c1", at, Some(200_001)), Credited::TooMuch { billed });
+    assert_eq!(world.credit("c9", at, None), Credited::Unknown, "another's place");
+    assert_eq!(world.credit("c1", CallKey::new(7), None), Credited::Unknown);
+    assert_eq!(world.tenant.place_of("c1"), Some(at));
+    assert!(matches!(world.credit("c1", at, None), Credited::Given { .. }));
+    assert_eq!(world.credit("c1", at, None), Credited::Before { billed: NanoUsd::ZERO });
 }
 
 #[test]

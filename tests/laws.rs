@@ -11,81 +11,22 @@
 
 #[path = "laws/brute.rs"]
 mod brute;
+#[path = "laws/steps.rs"]
+mod steps;
 mod support;
 
 use brute::{brute_force, debts, due, first, owed, repays, standings};
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
+use steps::{Step, policies, step};
 use support::{World, load};
 use tollgate::limits::Load;
 use tollgate::price::Bill;
 use tollgate::rows::{CallKey, CallRow, End, State, Sums, Truth};
 use tollgate::units::{Millis, NanoUsd, Tokens};
 use tollgate::window::{Period, Window};
-use tollgate::wire::{Admission, Denial};
-
-#[derive(Clone, Debug)]
-enum Step {
-    /// A call of this key, of so many bytes, with this output cap.
-    Ask { key: bool, bytes: u64, cap: Option<u64> },
-    /// The ask before, once more: its answer was lost.
-    AskAgain,
-    /// Settles one of the calls so far, by so many quarters of what it held: a bill may go beyond it.
-    Settle { which: usize, part: u64, named: bool },
-    /// The provider's word for one of the calls that are billed without it: so many quarters of what it held.
-    Tell { which: usize, part: u64 },
-    /// Settles one of the calls so far, of which so many targets fell silent; answered: by another, with so many quarters.
-    Silence { which: usize, silent: usize, answered: Option<u64> },
-    /// Reports that one of the calls so far has come to so many quarters of its output.
-    Amend { which: usize, part: u64, input: Option<u64> },
-    /// The operator halves what budgets allow, or takes that back.
-    Edit { cut: bool },
-    /// Lets time pass.
-    Wait(u64),
-    /// The object's alarm.
-    Alarm,
-    /// The object's memory is lost.
-    Restart,
-    /// The usage rows are written.
-    Flush,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        8 => (any::<bool>(), 1_u64..400, prop::option::of(1_u64..600)).prop_map(|(key, bytes, cap)| Step::Ask { key, bytes, cap }),
-        1 => Just(Step::AskAgain),
-        8 => (0_usize..40, prop_oneof![9 => 0_u64..=4, 1 => 5_u64..=9], any::<bool>()).prop_map(|(which, part, named)| Step::Settle { which, part, named }),
-        4 => (0_usize..40, prop_oneof![3 => 0_u64..=4, 1 => 5_u64..=9]).prop_map(|(which, part)| Step::Tell { which, part }),
-        3 => (0_usize..40, 1_usize..3, prop::option::of(0_u64..=7)).prop_map(|(which, silent, answered)| Step::Silence { which, silent, answered }),
-        2 => (0_usize..40, 0_u64..=4, prop::option::of(1_u64..200)).prop_map(|(which, part, input)| Step::Amend { which, part, input }),
-        1 => any::<bool>().prop_map(|cut| Step::Edit { cut }),
-        4 => prop_oneof![0_u64..50, 0_u64..30_000, 0_u64..4_000_000].prop_map(Step::Wait),
-        1 => Just(Step::Alarm),
-        2 => Just(Step::Restart),
-        1 => Just(Step::Flush),
-    ]
-}
-
-fn policies(cut: bool) -> (Value, Value) {
-    let dollars = |full: &'static str, half: &'static str| json!(if cut { half } else { full });
-    let count = |full: u64| json!(if cut { full / 2 } else { full });
-    let limit = |name: &str, what: &str, per: &str, window: &str, max: Value| json!({"name": name, "what": what, "per": per, "window": window, "max": max});
-    let tenant = json!({"lease": "30s", "fit_min": 16, "limits": [
-        limit("rpm", "requests", "key", "60s", json!(6)),
-        limit("burst", "requests", "tenant", "1s", json!(4)),
-        limit("day", "requests", "tenant", "day", json!(30)),
-        limit("tpm", "tokens", "tenant", "5m", json!(2500)),
-        limit("out", "output_tokens", "key", "hour", count(4000)),
-        limit("hourly", "cost", "key", "hour", dollars("0.006", "0.003")),
-        limit("weekly", "cost", "tenant", "week", dollars("0.02", "0.01")),
-        limit("ever", "cost", "tenant", "lifetime", json!("0.05")),
-        {"name": "slots", "what": "concurrency", "per": "key", "max": 3},
-    ]});
-    let key =
-        json!({"lease": "30s", "fit_min": 16, "limits": [limit("own", "input_tokens", "key", "month", count(3600))]});
-    (tenant, key)
-}
+use tollgate::wire::{Admission, Credited, Denial};
 
 /// A history under way: the world, and all that was ever admitted.
 struct History {
@@ -101,6 +42,7 @@ struct History {
     /// left is not known any more then, so that is owed in full.
     known: BTreeMap<CallKey, u64>,
     was_late: bool,
+    was_credited: bool,
 }
 
 impl History {
@@ -116,6 +58,7 @@ impl History {
             first: BTreeMap::new(),
             known: BTreeMap::new(),
             was_late: false,
+            was_credited: false,
         }
     }
 
@@ -151,15 +94,7 @@ impl History {
                     self.world.settle(&call, at.or(Some(admission.at).filter(|_| part == 0)), input, output);
                 }
             }
-            Step::Tell { which, part } => {
-                let untold = |row: &&CallRow| row.end.as_ref().is_some_and(|end| end.truth.is_open());
-                let untold: Vec<CallRow> = self.world.rows.calls.values().filter(untold).cloned().collect();
-                if !untold.is_empty() {
-                    let row = &untold[which % untold.len()];
-                    let (input, output) = (row.held.input.get() * part / 4, row.held.output.get() * part / 4);
-                    self.world.settle(&row.call, Some(row.at), input, output);
-                }
-            }
+            Step::Tell { which, part } => self.tell(which, part),
             Step::Silence { which, silent, answered } => {
                 if !self.calls.is_empty() {
                     let (call, _, admission) = self.calls[which % self.calls.len()].clone();
@@ -172,6 +107,12 @@ impl History {
                     let (call, _, admission) = self.calls[which % self.calls.len()].clone();
                     self.world.expire();
                     self.amend(&call, &admission, part, input);
+                }
+            }
+            Step::Credit { which, part } => {
+                if !self.calls.is_empty() {
+                    let (call, _, admission) = self.calls[which % self.calls.len()].clone();
+                    self.credit(&call, admission.at, part);
                 }
             }
             Step::Edit { cut } => {
@@ -232,6 +173,37 @@ impl History {
         assert!(end.bill.output >= bill.output && end.bill.output <= held.output.max(bill.output));
     }
 
+    fn tell(&mut self, which: usize, part: u64) {
+        let untold = |row: &&CallRow| row.end.as_ref().is_some_and(|end| end.truth.is_open());
+        let untold: Vec<CallRow> = self.world.rows.calls.values().filter(untold).cloned().collect();
+        if !untold.is_empty() {
+            let row = &untold[which % untold.len()];
+            let (input, output) = (row.held.input.get() * part / 4, row.held.output.get() * part / 4);
+            self.world.settle(&row.call, Some(row.at), input, output);
+        }
+    }
+
+    fn credit(&mut self, call: &str, at: CallKey, part: u64) {
+        self.world.expire();
+        let before = self.world.rows.calls[&at].clone();
+        let billed = before.end.as_ref().map(|end| end.cost).unwrap_or_default();
+        let amount = billed.get() * part / 4;
+        let credited = self.world.credit(call, at, Some(amount));
+        let after = &self.world.rows.calls[&at];
+        let Credited::Given { billed: costs, .. } = credited else {
+            let was = before.end.as_ref().is_some_and(|end| end.truth == Truth::Credited);
+            assert!(before.state == State::Open || was || amount == 0 || part > 4, "{credited:?}");
+            assert_eq!(*after, before, "what is refused changes nothing");
+            return;
+        };
+        let (old, new) = (before.end.unwrap(), after.end.clone().unwrap());
+        assert_eq!((new.cost, new.cost.get() + amount), (costs, old.cost.get()));
+        assert_eq!((after.state, new.truth, new.bill), (State::Settled, Truth::Credited, old.bill));
+        let again = self.world.credit(call, at, None);
+        assert_eq!(again, Credited::Before { billed: costs }, "a call is credited once");
+        self.was_credited = true;
+    }
+
     fn amend(&mut self, call: &str, admission: &Admission, part: u64, input: Option<u64>) {
         let row = self.world.rows.calls[&admission.at].clone();
         let output = Tokens::new(row.held.output.get() * part / 4);
@@ -239,7 +211,10 @@ impl History {
         let after = &self.world.rows.calls[&admission.at];
         assert_eq!(amended.ended, row.state != State::Open);
         if let Some(stop_at) = amended.stop_at {
-            assert!(self.was_cut || self.has_excess(), "a budget that was not cut carries what it admitted");
+            assert!(
+                self.was_cut || self.was_credited || self.has_excess(),
+                "a budget that was not cut carries what it admitted"
+            );
             let lowered = after.stop_at != row.stop_at;
             assert!(!lowered || after.held.output <= stop_at.max(output), "what stops there holds no more");
         }

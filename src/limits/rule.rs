@@ -23,6 +23,24 @@ pub(super) struct Rule {
     pub(super) named_since: u64,
 }
 
+/// A change in what one call has of a limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Changed {
+    /// When the call was admitted.
+    pub(super) at: Millis,
+    pub(super) before: Amount,
+    pub(super) after: Amount,
+    /// Of a call that had ended.
+    pub(super) late: Option<Late>,
+}
+
+/// What an end has brought beyond its call's hold, of money, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Late {
+    pub(super) ended_at: Millis,
+    pub(super) beyond: Amount,
+}
+
 /// Where a limit stands, and whose calls are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
@@ -67,15 +85,15 @@ impl Rule {
         self.limit.what == What::Cost && next
     }
 
-    /// Counts that a call of `key`, admitted at `at`, has or may have `after` of this limit in place of `before`: what is owed follows.
+    /// Counts that a call of `key` has, or may have, another amount of this limit: what is owed follows.
     ///
     /// What the present window has beyond its maximum is owed by the next one, and no more than that. What a window that is over has used
     /// more is owed at once, for whether it had room is not known any more; what it has used less is not owed by those after it.
     pub(super) fn change(
         &mut self,
-        (at, now): (Millis, Millis),
+        now: Millis,
         key: &KeyId,
-        (before, after): (Amount, Amount),
+        Changed { at, before, after, late }: Changed,
         debts: &mut Debts,
         count: impl FnOnce(&mut Tally),
     ) {
@@ -91,9 +109,16 @@ impl Rule {
         if !tally.covers_hold(at) && after > before {
             owe(tally, debts, &debt(this), after.minus(before));
         } else if !tally.covers_hold(at) {
-            for (start, gone) in tally.eased(at, before.minus(after), |start| debts.of(&debt(start))) {
-                forgive(tally, debts, &debt(start), gone);
+            let mut less = before.minus(after);
+            let from = tally.repaid_from(at);
+            // What came late was owed at once, by the window of that time.
+            let late = late.map(|late| (tally.start_of(late.ended_at), late.beyond.min(less)));
+            if let Some((noted, beyond)) = late.filter(|(noted, _)| *noted > from) {
+                let beyond = beyond.min(debts.of(&debt(noted)));
+                less = less.minus(beyond);
+                ease(tally, debts, debt, noted, beyond);
             }
+            ease(tally, debts, debt, from, less);
         }
         let left = tally.overflow(max);
         if left > overflow {
@@ -184,6 +209,13 @@ impl Rule {
 fn owe(tally: &mut Tally, debts: &mut Debts, debt: &DebtKey, amount: Amount) {
     debts.set(debt, debts.of(debt).plus(amount));
     tally.owe(debt.start, amount);
+}
+
+/// Lets go of what is not owed any more where the window before `from` has used `less`.
+fn ease(tally: &mut Tally, debts: &mut Debts, debt: impl Fn(Millis) -> DebtKey, from: Millis, less: Amount) {
+    for (start, gone) in tally.eased(from, less, |start| debts.of(&debt(start))) {
+        forgive(tally, debts, &debt(start), gone);
+    }
 }
 
 fn forgive(tally: &mut Tally, debts: &mut Debts, debt: &DebtKey, amount: Amount) {

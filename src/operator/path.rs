@@ -18,6 +18,10 @@ pub enum Resource {
     Keys(TenantId),
     /// One key.
     Key(TenantId, KeyId),
+    /// A tenant's calls.
+    Calls(TenantId),
+    /// The credits that a tenant is given.
+    Credits(TenantId),
     /// What a tenant's object has done.
     Metrics(TenantId),
 }
@@ -49,6 +53,8 @@ impl Resource {
             ["tenants", id] => Ok(Self::Tenant(tenant(id)?)),
             ["tenants", id, "keys"] => Ok(Self::Keys(tenant(id)?)),
             ["tenants", id, "keys", name] => Ok(Self::Key(tenant(id)?, key(name)?)),
+            ["tenants", id, "calls"] => Ok(Self::Calls(tenant(id)?)),
+            ["tenants", id, "credits"] => Ok(Self::Credits(tenant(id)?)),
             ["tenants", id, "metrics"] => Ok(Self::Metrics(tenant(id)?)),
             _ => Err(NoResource::Path),
         }
@@ -61,7 +67,8 @@ impl Resource {
             Self::Tenants | Self::Keys(_) => "GET, POST",
             Self::Tenant(_) => "GET, PATCH",
             Self::Key(..) => "GET, PATCH, DELETE",
-            Self::Metrics(_) => "GET",
+            Self::Metrics(_) | Self::Calls(_) => "GET",
+            Self::Credits(_) => "POST",
         }
     }
 }
@@ -79,6 +86,8 @@ mod tests {
             ("/admin/v1/tenants/acme/keys", Ok("GET, POST")),
             ("/admin/v1/tenants/acme/keys/5cQ", Ok("GET, PATCH, DELETE")),
             ("/admin/v1/tenants/acme/metrics", Ok("GET")),
+            ("/admin/v1/tenants/acme/calls", Ok("GET")),
+            ("/admin/v1/tenants/acme/credits", Ok("POST")),
             ("/admin/v1/tenants/ACME", Err(NoResource::Tenant)),
             ("/admin/v1/tenants/", Err(NoResource::Tenant)),
             ("/admin/v1/tenants/%2e%2e/keys", Err(NoResource::Tenant)),

@@ -4,7 +4,7 @@ use super::path::NoResource;
 use crate::fields::Invalid;
 use crate::key::{KeyId, TenantId};
 use crate::refusal::Refusal;
-use crate::units::Millis;
+use crate::units::{Millis, NanoUsd};
 use serde_json::Map;
 
 /// What makes or mends the registry's tables.
@@ -68,7 +68,8 @@ pub fn no_resource(cause: NoResource, method: &str, path: &str) -> Refusal {
             let shown: String = path.chars().take(128).collect();
             let message = format!(
                 "There is no {method} {shown} here. Served under /admin/v1 are /catalog, /tenants, /tenants/{{id}}, \
-                 /tenants/{{id}}/keys, /tenants/{{id}}/keys/{{key}} and /tenants/{{id}}/metrics."
+                 /tenants/{{id}}/keys, /tenants/{{id}}/keys/{{key}}, /tenants/{{id}}/calls, /tenants/{{id}}/credits and \
+                 /tenants/{{id}}/metrics."
             );
             refusal(404, "unknown_url", message)
         }
@@ -200,6 +201,60 @@ pub fn key_not_handed_out(tenant: &TenantId, key: &KeyId, why: &str, revoked: bo
         key.as_str()
     );
     transient(refusal(503, "tenant_not_reached", message))
+}
+
+/// A call that the tenant's ledger does not hold, or not at the `placed` place.
+pub fn no_call(tenant: &TenantId, call: &str, placed: bool) -> Refusal {
+    let place = if placed { " at that place" } else { "" };
+    let message = format!(
+        "Tenant {:?} has no call {call:?}{place}. GET /admin/v1/tenants/{0}/calls lists its calls; their rows are kept for the policy's \
+         \"ledger_days\".",
+        tenant.as_str()
+    );
+    Refusal { param: Some("call".to_owned()), ..refusal(404, "call_not_found", message) }
+}
+
+/// A call that was not found among the latest.
+pub fn call_too_old(call: &str) -> Refusal {
+    let message = format!(
+        "The call {call:?} is not among the latest 1,000,000. Name its \"place\" too, as the list of calls shows it."
+    );
+    Refusal { param: Some("place".to_owned()), ..refusal(404, "call_not_found", message) }
+}
+
+/// A credit for a call that has not ended.
+pub fn call_under_way(call: &str) -> Refusal {
+    let message = format!("The call {call:?} is under way: it has no bill yet. Repeat this once it has ended.");
+    Refusal { param: Some("call".to_owned()), ..refusal(409, "call_under_way", message) }
+}
+
+/// A credit of more than the call was billed.
+pub fn credit_too_large(call: &str, billed: NanoUsd) -> Refusal {
+    let message = if billed == NanoUsd::ZERO {
+        format!("The call {call:?} was billed nothing: there is nothing to credit.")
+    } else {
+        format!("The call {call:?} was billed {} US dollars; a credit is at most that.", billed.to_usd())
+    };
+    Refusal { param: Some("amount".to_owned()), ..refusal(400, "credit_too_large", message) }
+}
+
+/// A second credit of one call.
+pub fn credited_before(call: &str, billed: NanoUsd) -> Refusal {
+    let message = format!(
+        "The call {call:?} has had its credit, and costs {} US dollars since. A call is credited once.",
+        billed.to_usd()
+    );
+    Refusal { param: Some("call".to_owned()), ..refusal(409, "credited_before", message) }
+}
+
+/// The tenant's object runs the release before, which does not know what it was asked.
+pub fn older_object(tenant: &TenantId) -> Refusal {
+    let message = format!(
+        "The object of tenant {:?} still runs the release before, which does not know this. It is replaced within minutes of a \
+         deployment: repeat the call then.",
+        tenant.as_str()
+    );
+    Refusal { retry_after: Some(Millis::from_secs(60)), ..transient(refusal(503, "tenant_object_older", message)) }
 }
 
 /// The tenant's object did not answer a question.

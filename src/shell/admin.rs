@@ -19,6 +19,7 @@ use subtle::ConstantTimeEq;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{Date, Env, Headers, Method, Request, Response, ResponseBuilder};
 
+mod calls;
 mod catalogs;
 mod keys;
 mod push;
@@ -70,6 +71,8 @@ async fn answer(request: &Request, env: &Env) -> Result<Answer, Refusal> {
         (Resource::Key(id, key), Method::Get) => keys::show(&deployment, id, key).await,
         (Resource::Key(id, key), Method::Patch) => keys::change(&deployment, id, key, &read_body(request).await?).await,
         (Resource::Key(id, key), Method::Delete) => keys::revoke(&deployment, id, key).await,
+        (Resource::Calls(id), Method::Get) => calls::list(&deployment, id, query).await,
+        (Resource::Credits(id), Method::Post) => calls::credit(&deployment, id, &read_body(request).await?).await,
         (Resource::Metrics(id), Method::Get) => metrics(&deployment, id).await,
         (resource, method) => Err(Refusal::wrong_method(method.as_ref(), &path, resource.methods())),
     }

@@ -79,6 +79,18 @@ export class TenantObject extends DurableObject {
     return this.#decide((host) => host.models(Date.now(), text));
   }
 
+  // Some calls of the ledger, read backwards.
+  async calls(text) {
+    return this.#decide((host) => host.calls(Date.now(), text));
+  }
+
+  // Lowers what a call was billed: decided at once, answered when durable.
+  async credit(text) {
+    const reply = this.#decide((host) => host.credit(Date.now(), text));
+    await this.#committed();
+    return reply;
+  }
+
   async room(text) {
     return this.#decide((host) => host.room(Date.now(), text));
   }

@@ -211,6 +211,19 @@ impl Registry {
         last_row(&results)?.map(KeyRow::record).transpose()
     }
 
+    /// Notes that a call of a tenant's `key` is given a credit.
+    pub(super) async fn note_credit(
+        &self,
+        tenant: &TenantId,
+        key: &KeyId,
+        detail: &Value,
+        now: Millis,
+    ) -> Result<(), RegistryError> {
+        let (tenant, key, detail) = (text(tenant.as_str()), text(key.as_str()), text(&detail.to_string()));
+        let audit = [instant(now), text("credit.create"), tenant, key, detail];
+        self.batch(&[(sql::AUDIT_OF_TENANT, &audit)]).await.map(drop)
+    }
+
     /// The newest catalog, or one of `version`; `None`: there never was one of that version.
     pub(super) async fn catalog(&self, version: Option<u64>) -> Result<Option<(u64, Value)>, RegistryError> {
         let rows: Vec<CatalogRow> = match version {

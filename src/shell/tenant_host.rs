@@ -11,10 +11,11 @@ use crate::rows::CallKey;
 use crate::store::{self, Statement};
 use crate::tenant::Tenant;
 use crate::units::Millis;
-use crate::wire::{Amend, Amended, Ask, Denial, Look, Metrics, Reply, Seen, Settlement};
+use crate::wire::{Amend, Amended, Ask, Credited, Denial, Look, Metrics, Reply, Seen, Settlement};
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
+mod calls;
 mod check;
 mod edit;
 mod named;
@@ -34,6 +35,8 @@ pub struct TenantHost {
     warned: u64,
     /// When the alarm goes off; `None`: none was set since the object started.
     armed: Option<Millis>,
+    /// The last credit by its name, while memory stands.
+    credited: Option<(String, Credited)>,
     metrics: Metrics,
 }
 
@@ -52,6 +55,7 @@ impl TenantHost {
             drop_at: None,
             warned: 0,
             armed: None,
+            credited: None,
             metrics: Metrics::default(),
         }
     }

@@ -55,3 +55,18 @@ fn a_turn_is_a_few_statements_however_many_calls_it_holds() {
         (0..1_500).map(|at| Change::Opened(row(at))).chain([Change::Flushed(CallKey::new(3))]).collect();
     assert_eq!(write(&changes).len(), 3);
 }
+
+#[test]
+fn the_ledger_is_read_backwards_in_parts_until_its_beginning() {
+    let back = |row: &str| read::<BackRead>(&format!("[{row}]")).unwrap().remove(0);
+    for (row, first, further, found) in [
+        ("[20000, 7, null]", 7, Some(7), None),
+        ("[19999, 7, 8]", 7, None, Some(8)),
+        ("[0, null, null]", 0, None, None),
+    ] {
+        let back = back(row);
+        let places = (back.first(), back.further(), back.found());
+        assert_eq!(places, (CallKey::new(first), further.map(CallKey::new), found.map(CallKey::new)), "{row}");
+    }
+    assert!(CALLS_BACK_READ.ends_with(&format!("LIMIT {CALLS_BACK_PAGE})")));
+}

@@ -1,5 +1,6 @@
 //! A call's end, as a tenant takes it up: what its hold becomes, and what silence costs.
 
+use super::credit::late;
 use super::through::ENDPOINT;
 use super::{RowNeeded, Tenant};
 use crate::ledger::{self, Found};
@@ -69,7 +70,7 @@ impl Tenant {
             Found::Corrected(row, before) => {
                 let used = row.end.as_ref().map(End::load).unwrap_or_default();
                 let caller = Caller { key: &row.key, model: &row.model };
-                self.limits.correct(row.at.millis(), now, caller, &before.load(), &used);
+                self.limits.correct(row.at.millis(), now, caller, (&before.load(), &used), late(&row, &before));
                 row
             }
         };

@@ -33,14 +33,29 @@ impl Tally {
         }
     }
 
-    /// What debts are no more where a call admitted at `at`, in a calendar window that is over, has used `less`: by the start of the
-    /// window that repays them first, and of each no more than `row` says.
-    pub fn eased(&self, at: Millis, less: Amount, row: impl Fn(Millis) -> Amount) -> Vec<(Millis, Amount)> {
+    /// When the window began that holds `at`.
+    pub fn start_of(&self, at: Millis) -> Millis {
+        self.period().map_or(at, |period| period.start(at))
+    }
+
+    /// When the window begins that repays what a call admitted at `at` has overshot.
+    pub fn repaid_from(&self, at: Millis) -> Millis {
+        self.period().and_then(|period| period.end(at)).unwrap_or(at)
+    }
+
+    /// What debts are no more where the calendar window before `from`, which is over, has used `less`: by the start of the window that
+    /// repays them first, and of each no more than `row` says.
+    pub fn eased(&self, from: Millis, less: Amount, row: impl Fn(Millis) -> Amount) -> Vec<(Millis, Amount)> {
         match &self.counted {
-            Counted::Calendar { period, start, owed, .. } => {
-                period.end(at).map(|from| owed.eased(*period, from, *start, less, row)).unwrap_or_default()
-            }
+            Counted::Calendar { period, start, owed, .. } => owed.eased(*period, from, *start, less, row),
             Counted::Rolling { .. } | Counted::Moment => Vec::new(),
+        }
+    }
+
+    fn period(&self) -> Option<Period> {
+        match &self.counted {
+            Counted::Calendar { period, .. } => Some(*period),
+            Counted::Rolling { .. } | Counted::Moment => None,
         }
     }
 

@@ -15,8 +15,8 @@ use tollgate::policy::{Per, Policy};
 use tollgate::price::Bill;
 use tollgate::rows::{CallKey, CallRow, Change, DebtKey, End, HealthRow, Sums, UsageKey, Work};
 use tollgate::tenant::{self, Config, Edit, KeyRecord, Past, Reads, Stored, Tenant};
-use tollgate::units::{Amount, Millis, Tokens};
-use tollgate::wire::{Admission, Amend, Amended, Ask, Denial, Settlement};
+use tollgate::units::{Amount, Millis, NanoUsd, Tokens};
+use tollgate::wire::{Admission, Amend, Amended, Ask, Credit, Credited, Denial, Settlement};
 
 /// A Monday, ten seconds before noon UTC.
 pub(crate) const START: u64 = 1_763_985_590_000;
@@ -199,6 +199,22 @@ impl World {
             self.tenant.settle_name(&settlement);
         }
         self.write();
+    }
+
+    /// Gives the call at `at` a credit of `amount`, or of all that it was billed.
+    pub(crate) fn credit(&mut self, call: &str, at: CallKey, amount: Option<u64>) -> Credited {
+        let amount = amount.map(NanoUsd::new);
+        let credit =
+            Credit { id: String::new(), call: call.to_owned(), place: Some(at), before: None, amount, check: false };
+        self.expire();
+        let row = self.rows.calls.get(&at).cloned();
+        let check = self.tenant.credit(self.now, &Credit { check: true, ..credit.clone() }, row.clone());
+        assert_eq!(self.write(), 0, "to ask changes nothing");
+        let credited = self.tenant.credit(self.now, &credit, row);
+        assert_eq!(check, credited);
+        let given = matches!(credited, Credited::Given { .. });
+        assert_eq!(self.write() > 0, given, "what is refused changes nothing");
+        credited
     }
 
     pub(crate) fn expire(&mut self) {

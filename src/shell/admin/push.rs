@@ -55,7 +55,7 @@ impl NotPushed {
 pub(super) fn reason(error: &ObjectError) -> String {
     match error {
         ObjectError::NotReached(why) => why.clone(),
-        ObjectError::NotBound => error.to_string(),
+        ObjectError::NotBound | ObjectError::Older => error.to_string(),
     }
 }
 

@@ -19,6 +19,7 @@ impl TenantHost {
     /// The tenant as its rows describe it; `None`: nobody has configured it.
     pub(super) fn restore(&mut self, now: Millis) -> Answer<Option<Tenant>> {
         self.migrate()?;
+        self.credited = None;
         let facts: BTreeMap<String, String> =
             self.read::<(String, String)>(store::FACTS_READ, &())?.into_iter().collect();
         let number = |name: &str| facts.get(name).and_then(|number| number.parse::<u64>().ok());
