@@ -23,7 +23,7 @@ pub fn bill(price: &Price, works: bool, meter: &Meter, sent: Option<u64>) -> (Bi
         return (Bill::default(), price.cost(Bill::default()), Truth::Reported);
     }
     if let Some(usage) = meter.usage() {
-        let bounded = Bounds::unread(sent).bound(usage, meter.reckoned().output);
+        let bounded = Bounds::unread(sent).bound(usage, meter.counted());
         let bill = bill_of(bounded.unwrap_or(usage));
         return (bill, price.cost(bill), if bounded.is_some() { Truth::Bounded } else { Truth::Reported });
     }

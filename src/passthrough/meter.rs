@@ -133,9 +133,13 @@ impl Meter {
     /// What it is taken to have used where it told no [`Meter::usage`]: what it told so far, and what was counted.
     pub fn reckoned(&self) -> Usage {
         let usage = self.said().unwrap_or_default();
-        let said = self.scanner.said();
-        let since = usage.output.plus(self.told.since.plus(said).whole());
-        Usage { output: since.max(self.told.said.plus(said).whole()), ..usage }
+        let since = usage.output.plus(self.told.since.plus(self.scanner.said()).whole());
+        Usage { output: since.max(self.counted()), ..usage }
+    }
+
+    /// What was counted of all that it says.
+    pub fn counted(&self) -> Tokens {
+        self.told.said.plus(self.scanner.said()).whole()
     }
 
     /// The model that it says it is of.
