@@ -161,16 +161,11 @@ async function answer(call, runs) {
   const { req, res } = call;
   const id = /^\/v1\/responses\/(\w+)$/.exec(req.url)?.[1];
   const kind = req.url.startsWith(`/v1${PREFIX}`) ? req.url.slice(PREFIX.length + 3) : null;
+  call.record.model = kind ?? (id === undefined ? null : 'look'); // a client may leave amid its request
   let parts = [];
   for await (const part of req) if (kind === null) parts.push(part);
-  if (id !== undefined) {
-    call.record.model = 'look';
-    return look(call, id, runs);
-  }
-  if (kind !== null) {
-    call.record.model = kind;
-    return NATIVE[kind](call);
-  }
+  if (id !== undefined) return look(call, id, runs);
+  if (kind !== null) return NATIVE[kind](call);
   const body = JSON.parse(Buffer.concat(parts));
   parts = [];
   call.record.model = body.model;

@@ -11,6 +11,8 @@ const TORN = 3;
 const TORN_MS = 400;
 const LOOKS = 5; // at a run: it has ended by then, and is looked at once more
 const LOOK_PAUSE_MS = 150;
+/** How long a connection is kept for another call: workerd closes one after some seconds, and a call that is sent just then is lost. */
+const IDLE_MS = 2_000;
 /** A late look comes when the lease of its run is over. */
 const LATE_MS = 26_000;
 
@@ -38,7 +40,7 @@ export class Traffic {
     this.#url = url;
     this.#callers = callers;
     this.#random = randomOf(seed);
-    this.#agent = new Agent({ keepAlive: true, noDelay: true });
+    this.#agent = new Agent({ keepAlive: true, noDelay: true, timeout: IDLE_MS });
     this.ended = Promise.all(Array.from({ length: connections }, () => this.#client()));
   }
 
