@@ -43,6 +43,8 @@ struct History {
     known: BTreeMap<CallKey, u64>,
     was_late: bool,
     was_credited: bool,
+    /// Whether any bill was ever beyond its hold: a stream that was told to stop then stops, also where a later word brings the bill down.
+    was_exceeded: bool,
 }
 
 impl History {
@@ -59,6 +61,7 @@ impl History {
             known: BTreeMap::new(),
             was_late: false,
             was_credited: false,
+            was_exceeded: false,
         }
     }
 
@@ -128,6 +131,7 @@ impl History {
                 self.world.write();
             }
         }
+        self.was_exceeded |= self.has_excess();
     }
 
     fn ask(&mut self, call: &str, key: &str, bytes: u64, cap: Option<u64>) {
@@ -212,7 +216,7 @@ impl History {
         assert_eq!(amended.ended, row.state != State::Open);
         if let Some(stop_at) = amended.stop_at {
             assert!(
-                self.was_cut || self.was_credited || self.has_excess(),
+                self.was_cut || self.was_credited || self.was_exceeded,
                 "a budget that was not cut carries what it admitted"
             );
             let lowered = after.stop_at != row.stop_at;
