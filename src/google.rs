@@ -95,6 +95,7 @@ pub fn token_request(assertion: &str, signature: &[u8]) -> String {
 #[derive(Clone)]
 pub struct Token {
     bearer: String,
+    since: Millis,
     until: Millis,
 }
 
@@ -120,7 +121,7 @@ impl Token {
         let Some(lifetime) = lifetime.filter(|_| !bearer.is_empty()) else {
             return Err(NoToken { error: text("error"), description: text("error_description") });
         };
-        Ok(Self { bearer, until: now.plus(Millis::from_secs(lifetime)).minus(MARGIN) })
+        Ok(Self { bearer, since: now, until: now.plus(Millis::from_secs(lifetime)).minus(MARGIN) })
     }
 
     /// The token, for the header `Authorization: Bearer`.
@@ -128,9 +129,9 @@ impl Token {
         &self.bearer
     }
 
-    /// Whether it may be used at `now`.
+    /// Whether it may be used at `now`; by a clock that was ahead when it was given it may not.
     pub fn holds(&self, now: Millis) -> bool {
-        now < self.until
+        (self.since..self.until).contains(&now)
     }
 }
 
@@ -217,7 +218,7 @@ mod tests {
         let now = Millis::from_secs(1000);
         let token = Token::read(br#"{"access_token":"ya29.x","expires_in":3599,"token_type":"Bearer"}"#, now).unwrap();
         assert_eq!(token.reveal(), "ya29.x");
-        for (secs, holds) in [(1000, true), (4538, true), (4539, false), (9999, false)] {
+        for (secs, holds) in [(999, false), (1000, true), (4538, true), (4539, false), (9999, false)] {
             assert_eq!(token.holds(Millis::from_secs(secs)), holds, "{secs}");
         }
         let refused = br#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#;

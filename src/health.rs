@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 
 const FAILURES_MAX: u32 = 3;
 const REST_FIRST: Millis = Millis::from_secs(1);
-const REST_MAX: Millis = Millis::from_secs(60);
+/// How long a target rests at most that does not say how long itself.
+pub const REST_MAX: Millis = Millis::from_secs(60);
 /// The longest rest that a provider can ask for itself.
-const ASKED_MAX: Millis = Millis::from_secs(3_600);
+pub const ASKED_MAX: Millis = Millis::from_secs(3_600);
 /// A probe that nobody reports on is over after this.
 const PROBE_MAX: Millis = Millis::from_secs(120);
 

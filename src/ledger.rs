@@ -78,7 +78,7 @@ impl Ledger {
 
     /// The place that a call admitted at `now` would get.
     pub fn next_place(&self, now: Millis) -> CallKey {
-        CallKey::at(now).max(self.last.next())
+        CallKey::at(now).max(self.last.next()).max(self.flushed)
     }
 
     /// A place for a call that is admitted at `now`.
@@ -87,9 +87,9 @@ impl Ledger {
         self.last
     }
 
-    /// The latest time that any place was given for.
+    /// The latest time that any place was given for, or is summed up to.
     pub fn latest(&self) -> Millis {
-        self.last.millis()
+        self.last.max(self.flushed).millis()
     }
 
     /// The call named `call`, open or lately ended.

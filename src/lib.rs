@@ -46,7 +46,8 @@
 //! - A refusal changes nothing; all checks come before the first change.
 //! - For every limit and instant, settled + held is at most the limit, unless a provider bills more
 //!   than was held or the limit was lowered since. Budgets hold the worst case, so that is what has no bound, as a tool that the
-//!   provider runs; the next window repays it first. Time never runs backwards.
+//!   provider runs; the next window repays it first. Time never runs backwards, but
+//!   where a clock was ahead: then what it dated ahead is dated to its return.
 //! - Memory is a cache of the rows: a tenant rebuilt from them decides as the one before.
 //! - Only [`refusal`] chooses statuses, only [`answer`] judges a provider's. Only [`store`] knows the
 //!   object's SQL.

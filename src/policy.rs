@@ -23,6 +23,8 @@ const LEDGER_DAYS_MAX: u64 = 3_650;
 /// How many days they are kept where the policy does not say: a year, and a month to close its books.
 const LEDGER_DAYS_DEFAULT: u64 = 400;
 const LEASE_DEFAULT: Millis = Millis::from_secs(600);
+/// The longest lease that a policy may give.
+pub const LEASE_MAX: Millis = Millis::from_secs(3_600);
 
 /// What a tenant or a key may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,10 +170,9 @@ impl Policy {
         let lease = match fields.optional("lease") {
             None => LEASE_DEFAULT,
             Some(field) => {
-                let seconds = parse_seconds(field.text(16)?).filter(|seconds| (1..=3_600).contains(seconds));
-                Millis::from_secs(
-                    seconds.ok_or_else(|| field.invalid("must be a time from 1s to 1h, such as \"10m\""))?,
-                )
+                let lease = parse_seconds(field.text(16)?).map(Millis::from_secs);
+                let lease = lease.filter(|lease| (Millis::from_secs(1)..=LEASE_MAX).contains(lease));
+                lease.ok_or_else(|| field.invalid("must be a time from 1s to 1h, such as \"10m\""))?
             }
         };
         let unknown_price = match fields.optional("unknown_price") {

@@ -14,12 +14,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod calls;
+mod clock;
 mod kept;
 mod named;
 mod past;
 mod size;
 
 pub use calls::{BackRead, CALLS_BACK_PAGE, CALLS_BACK_READ, CALLS_LISTED_READ};
+pub use clock::turn_back;
 pub use kept::{KEPT_READ, WORK_READ};
 pub use named::{ANSWERS_READ, NAME_READ, NamedRead, OLDEST_NAME_READ};
 pub use past::{CALLS_PAST_PAGE, CALLS_PAST_READ, PastRead, USAGE_OF_KEY_READ};

@@ -24,6 +24,7 @@ use crate::wire::{Admission, Ask, Denial, Hop, Look};
 use std::collections::BTreeMap;
 
 mod amend;
+mod clock;
 mod credit;
 mod edit;
 mod leave;
@@ -36,6 +37,7 @@ mod served;
 mod settle;
 mod through;
 
+pub use clock::{BEHIND_MAX, Return};
 pub use edit::{Edit, KEYS_MAX, POLICY_BYTES_MAX, Taken};
 pub use past::{CallsRead, Past, PastCalls, Reads, UsageRead};
 pub use restore::{Stored, open_periods, reads};

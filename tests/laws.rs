@@ -11,6 +11,10 @@
 
 #[path = "laws/brute.rs"]
 mod brute;
+#[path = "laws/clock.rs"]
+mod clock;
+#[path = "laws/ends.rs"]
+mod ends;
 #[path = "laws/steps.rs"]
 mod steps;
 mod support;
@@ -22,11 +26,10 @@ use std::collections::BTreeMap;
 use steps::{Step, policies, step};
 use support::{World, load};
 use tollgate::limits::Load;
-use tollgate::price::Bill;
-use tollgate::rows::{CallKey, CallRow, End, State, Sums, Truth};
-use tollgate::units::{Millis, NanoUsd, Tokens};
+use tollgate::rows::{CallKey, CallRow, State, Sums};
+use tollgate::units::{Millis, Tokens};
 use tollgate::window::{Period, Window};
-use tollgate::wire::{Admission, Credited, Denial};
+use tollgate::wire::{Admission, Denial};
 
 /// A history under way: the world, and all that was ever admitted.
 struct History {
@@ -45,6 +48,11 @@ struct History {
     was_credited: bool,
     /// Whether any bill was ever beyond its hold: a stream that was told to stop then stops, also where a later word brings the bill down.
     was_exceeded: bool,
+    /// How far the clock is ahead, and whether it ever came back: then windows have counted what later ones had admitted.
+    ahead: Millis,
+    was_back: bool,
+    /// Whether the clock was right since the last call was admitted.
+    steady: bool,
 }
 
 impl History {
@@ -62,6 +70,9 @@ impl History {
             was_late: false,
             was_credited: false,
             was_exceeded: false,
+            ahead: Millis::ZERO,
+            was_back: false,
+            steady: true,
         }
     }
 
@@ -74,7 +85,10 @@ impl History {
             Step::AskAgain => {
                 // The front repeats an ask within seconds, or not at all.
                 let now = self.world.now;
-                let recent = |call: &&(String, String, Admission)| call.2.at.millis().plus(Millis::from_secs(14)) > now;
+                let steady = self.steady;
+                let recent = |call: &&(String, String, Admission)| {
+                    steady && call.2.at.millis().plus(Millis::from_secs(14)) > now
+                };
                 if let Some((call, key, before)) = self.calls.last().filter(recent).cloned() {
                     let written = self.world.rows.written;
                     let ask = self.world.ask(&call, &key, 1, None);
@@ -124,6 +138,8 @@ impl History {
                 (self.cut, self.was_cut) = (cut, self.was_cut || cut);
             }
             Step::Wait(ms) => self.world.now = self.world.now.plus(Millis::new(ms)),
+            Step::Ahead(ms) => self.jump(Millis::new(ms)),
+            Step::Back => self.come_back(),
             Step::Alarm => self.world.expire(),
             Step::Restart => self.restart(),
             Step::Flush => {
@@ -145,6 +161,7 @@ impl History {
                 for (limit, settled, held, _) in standings(&mut self.world, key) {
                     assert!(settled + held <= limit.max.get(), "{}: admitted beyond its limit", limit.name);
                 }
+                self.steady = true;
                 self.calls.push((call.to_owned(), key.to_owned(), admission));
             }
             Err(denial) => {
@@ -155,59 +172,6 @@ impl History {
         }
     }
 
-    fn fall_silent(&mut self, call: &str, admission: &Admission, silent: usize, answered: Option<u64>) {
-        let before = self.world.rows.calls[&admission.at].clone();
-        let held = before.held;
-        let parts = answered.map(|part| (held.input.get() * part / 4, held.output.get() * part / 4));
-        let (input, output) = parts.unwrap_or_default();
-        let bill = Bill::of(Tokens::new(input), Tokens::new(output));
-        let told = NanoUsd::new(input * 1_000 + output * 2_000);
-        let status = if answered.is_some() { 200 } else { 504 };
-        let end = End { bill, cost: told, status, ..End::default() };
-        let silent = ["p/m", "q/m"].into_iter().take(silent).map(str::to_owned).collect();
-        self.world.end_with(call, Some(admission.at), end, silent, false);
-        let row = &self.world.rows.calls[&admission.at];
-        if before.state == State::Settled {
-            assert_eq!(*row, before, "an estimate counts in place of nothing that is known");
-            return;
-        }
-        let end = row.end.as_ref().unwrap();
-        assert!(end.truth == Truth::Estimated && end.cost > NanoUsd::ZERO, "silence costs: {row:?}");
-        assert!(end.cost >= told && end.cost <= held.cost.max(told), "{:?} of {:?}", end.cost, held.cost);
-        assert!(end.bill.output >= bill.output && end.bill.output <= held.output.max(bill.output));
-    }
-
-    fn tell(&mut self, which: usize, part: u64) {
-        let untold = |row: &&CallRow| row.end.as_ref().is_some_and(|end| end.truth.is_open());
-        let untold: Vec<CallRow> = self.world.rows.calls.values().filter(untold).cloned().collect();
-        if !untold.is_empty() {
-            let row = &untold[which % untold.len()];
-            let (input, output) = (row.held.input.get() * part / 4, row.held.output.get() * part / 4);
-            self.world.settle(&row.call, Some(row.at), input, output);
-        }
-    }
-
-    fn credit(&mut self, call: &str, at: CallKey, part: u64) {
-        self.world.expire();
-        let before = self.world.rows.calls[&at].clone();
-        let billed = before.end.as_ref().map(|end| end.cost).unwrap_or_default();
-        let amount = billed.get() * part / 4;
-        let credited = self.world.credit(call, at, Some(amount));
-        let after = &self.world.rows.calls[&at];
-        let Credited::Given { billed: costs, .. } = credited else {
-            let was = before.end.as_ref().is_some_and(|end| end.truth == Truth::Credited);
-            assert!(before.state == State::Open || was || amount == 0 || part > 4, "{credited:?}");
-            assert_eq!(*after, before, "what is refused changes nothing");
-            return;
-        };
-        let (old, new) = (before.end.unwrap(), after.end.clone().unwrap());
-        assert_eq!((new.cost, new.cost.get() + amount), (costs, old.cost.get()));
-        assert_eq!((after.state, new.truth, new.bill), (State::Settled, Truth::Credited, old.bill));
-        let again = self.world.credit(call, at, None);
-        assert_eq!(again, Credited::Before { billed: costs }, "a call is credited once");
-        self.was_credited = true;
-    }
-
     fn amend(&mut self, call: &str, admission: &Admission, part: u64, input: Option<u64>) {
         let row = self.world.rows.calls[&admission.at].clone();
         let output = Tokens::new(row.held.output.get() * part / 4);
@@ -216,7 +180,7 @@ impl History {
         assert_eq!(amended.ended, row.state != State::Open);
         if let Some(stop_at) = amended.stop_at {
             assert!(
-                self.was_cut || self.was_credited || self.was_exceeded,
+                self.was_cut || self.was_credited || self.was_exceeded || self.was_back,
                 "a budget that was not cut carries what it admitted"
             );
             let lowered = after.stop_at != row.stop_at;
@@ -276,7 +240,8 @@ impl History {
                 assert!(slack > 0 || settled == counted, "{} counts {settled}, not {counted}", limit.name);
                 // What was admitted under the full limit stays when it is cut; bills beyond their holds count.
                 let allowed = if self.was_cut { limit.max.get() * 2 } else { limit.max.get() } + brute.excess + debt;
-                assert!(settled + held <= allowed, "{}: {settled} + {held} of {}", limit.name, limit.max);
+                let bounded = settled + held <= allowed;
+                assert!(self.was_back || bounded, "{}: {settled} + {held} of {}", limit.name, limit.max);
                 if repays(&limit) {
                     let next = debts(world, key, &limit)
                         .range(world.clock().plus(Millis::new(1))..)
@@ -287,7 +252,11 @@ impl History {
                     if !self.was_cut {
                         assert_eq!(next, over, "{} owes what is over", limit.name);
                         let rows = debts(world, key, &limit);
-                        assert!(self.was_late || rows == owed(world, key, &limit), "{}: {rows:?}", limit.name);
+                        assert!(
+                            self.was_late || self.was_back || rows == owed(world, key, &limit),
+                            "{}: {rows:?}",
+                            limit.name
+                        );
                         let beyond = (settled + held).saturating_sub(limit.max.get());
                         assert_eq!(due(world, key, &limit, 1), beyond, "{} repays what is beyond", limit.name);
                     }

@@ -37,6 +37,19 @@ impl Limits {
         self.debts = debts;
     }
 
+    /// Lets the next windows owe just what the present ones have beyond their maxima, and later ones nothing: a clock that was ahead
+    /// has brought what later windows had counted into the present ones.
+    pub fn reckon_debts(&mut self, now: Millis) {
+        let mut debts = std::mem::take(&mut self.debts);
+        for debt in debts.after(now) {
+            if let Some(rule) = self.debtor(&debt) {
+                rule.forgive_later(now, &debt, &mut debts);
+            }
+        }
+        self.each_rule(|key, rule| rule.reckon(now, key, &mut debts));
+        self.debts = debts;
+    }
+
     /// The limit that repays `debt`; `None`: there is none of that name any more.
     fn debtor(&mut self, debt: &DebtKey) -> Option<&mut Rule> {
         let (owner, name) = debt.limit.split_once('/').unwrap_or(("", &debt.limit));

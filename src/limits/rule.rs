@@ -139,6 +139,29 @@ impl Rule {
         }
     }
 
+    /// Lets `debt`, which a window behind the next one would repay, be owed no more.
+    pub(super) fn forgive_later(&mut self, now: Millis, debt: &DebtKey, debts: &mut Debts) {
+        let tally = self.tally(now);
+        if tally.starts().is_some_and(|(_, next)| next < debt.start) {
+            forgive(tally, debts, debt, debts.of(debt));
+        }
+    }
+
+    /// Lets the next window owe just what the present one has beyond its maximum.
+    pub(super) fn reckon(&mut self, now: Millis, key: &KeyId, debts: &mut Debts) {
+        if self.tally.is_none() || !self.repays() {
+            return;
+        }
+        let max = self.limit.max_at(now);
+        let (limit, key) = self.debtor(key);
+        let tally = self.tally(now);
+        let Some((_, start)) = tally.starts() else { return };
+        let debt = DebtKey { limit, key, start };
+        let (owed, beyond) = (debts.of(&debt), tally.overflow(max));
+        owe(tally, debts, &debt, beyond.minus(owed));
+        forgive(tally, debts, &debt, owed.minus(beyond));
+    }
+
     /// What is counted, as of `now`.
     pub(super) fn tally(&mut self, now: Millis) -> &mut Tally {
         let tally = self.tally.get_or_insert_with(|| Tally::new(self.limit.window, self.limit.max, now));

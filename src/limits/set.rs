@@ -151,6 +151,15 @@ impl Limits {
         self.rules(caller.key).filter(move |rule| rule.limit.covers(caller.model))
     }
 
+    /// Every limit that may have counted something, with the key whose calls it counts.
+    pub(super) fn each_rule(&mut self, mut visit: impl FnMut(&KeyId, &mut Rule)) {
+        let nobody = KeyId::default();
+        self.tenant.iter_mut().for_each(|rule| visit(&nobody, rule));
+        for (key, rules) in &mut self.keys {
+            rules.each.iter_mut().chain(&mut rules.own).for_each(|rule| visit(key, rule));
+        }
+    }
+
     /// Lets go of what counts nothing any more, where that may be much, and makes cells coarser where there are too many.
     pub fn sweep(&mut self, now: Millis) {
         if self.active >= self.sweep_at {

@@ -37,7 +37,8 @@ impl Tries {
     /// known is nobody's.
     pub fn wrong(&mut self, now: Millis, address: &str) -> Option<Millis> {
         let address = network(address)?;
-        let fresh = |tried: &Tried| now.minus(tried.since) < WINDOW;
+        // What a clock that was ahead has noted is over once it has come back.
+        let fresh = |tried: &Tried| tried.since <= now && now.minus(tried.since) < WINDOW;
         if !self.by_address.contains_key(&address) && self.by_address.len() >= ADDRESSES_MAX {
             self.by_address.retain(|_, tried| fresh(tried));
             let oldest =
@@ -83,6 +84,10 @@ mod tests {
         assert_eq!(tries.wrong(at(159), "192.0.2.1"), Some(at(1)));
         assert_eq!(tries.wrong(at(160), "192.0.2.1"), None, "its minute is over");
         assert_eq!(tries.wrong(at(100), ""), None);
+        for _ in 0..=WRONG_MAX {
+            tries.wrong(at(90_000), "192.0.2.3");
+        }
+        assert_eq!(tries.wrong(at(160), "192.0.2.3"), None, "the clock was ahead");
     }
 
     #[test]

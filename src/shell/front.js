@@ -314,7 +314,7 @@ export function settle(env, context, tenant, end) {
   const waiting = outbox.get(tenant);
   waiting?.ends.push(end);
   // One that waits for long has lost the request that was to send it.
-  if (waiting !== undefined && Date.now() - waiting.since < LINGER_MAX_MS) return undefined;
+  if (waiting !== undefined && Math.abs(Date.now() - waiting.since) < LINGER_MAX_MS) return undefined;
   outbox.set(tenant, { ends: waiting?.ends ?? [end], since: Date.now() });
   const sent = scheduler.wait(LINGER_MS).then(() => {
     const ends = take(tenant);

@@ -185,8 +185,12 @@ impl TenantHost {
     /// The tenant, taken out of memory or built from the rows; `None`: nobody has configured it.
     fn tenant(&mut self, now: Millis) -> Answer<Option<Tenant>> {
         match self.tenant.take() {
+            Some(mut tenant) if tenant.is_ahead(now) => {
+                self.write_changes(&mut tenant)?;
+                self.restore(now, true)
+            }
             Some(tenant) => Ok(Some(tenant)),
-            None => self.restore(now),
+            None => self.restore(now, false),
         }
     }
 

@@ -20,7 +20,8 @@ impl Tenant {
     pub fn amend(&mut self, now: Millis, amend: &Amend) -> Amended {
         let now = self.tick(now);
         self.expire(now);
-        let Some(row) = self.ledger.open_call(amend.at, &amend.call).cloned() else {
+        let at = self.place_of(&amend.call).unwrap_or(amend.at);
+        let Some(row) = self.ledger.open_call(at, &amend.call).cloned() else {
             return Amended { ended: true, stop_at: None };
         };
         let caller = Caller { key: &row.key, model: &row.model };

@@ -23,6 +23,10 @@ pub(crate) enum Step {
     Edit { cut: bool },
     /// Lets time pass.
     Wait(u64),
+    /// The clock jumps ahead.
+    Ahead(u64),
+    /// It comes back.
+    Back,
     /// The object's alarm.
     Alarm,
     /// The object's memory is lost.
@@ -42,6 +46,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => (0_usize..40, 1_u64..=5).prop_map(|(which, part)| Step::Credit { which, part }),
         1 => any::<bool>().prop_map(|cut| Step::Edit { cut }),
         4 => prop_oneof![0_u64..50, 0_u64..30_000, 0_u64..4_000_000].prop_map(Step::Wait),
+        1 => prop_oneof![60_000_u64..4_000_000, 60_000_u64..200_000_000].prop_map(Step::Ahead),
+        2 => Just(Step::Back),
         1 => Just(Step::Alarm),
         2 => Just(Step::Restart),
         1 => Just(Step::Flush),

@@ -14,8 +14,10 @@ use tollgate::limits::Load;
 use tollgate::policy::{Per, Policy};
 use tollgate::price::Bill;
 use tollgate::rows::{CallKey, CallRow, Change, DebtKey, End, HealthRow, Sums, UsageKey, Work};
-use tollgate::tenant::{self, Config, Edit, KeyRecord, Past, Reads, Stored, Tenant};
+use tollgate::tenant::{self, Config, Edit, KeyRecord, Past, Reads, Return, Stored, Tenant};
 use tollgate::units::{Amount, Millis, NanoUsd, Tokens};
+use tollgate::usage;
+use tollgate::window::Period;
 use tollgate::wire::{Admission, Amend, Amended, Ask, Credit, Credited, Denial, Settlement};
 
 /// A Monday, ten seconds before noon UTC.
@@ -84,6 +86,48 @@ impl Rows {
 }
 
 impl Rows {
+    /// Dates what is dated ahead to the return of the clock.
+    pub(crate) fn turn_back(&mut self, back: &Return) {
+        let first = back.place();
+        let ahead: Vec<CallKey> = self.calls.range(first.next()..).map(|(at, _)| *at).collect();
+        let mut next = first;
+        let place = |at: &CallKey| {
+            next = next.next();
+            (*at, next)
+        };
+        let places: BTreeMap<CallKey, CallKey> = ahead.iter().map(place).collect();
+        if self.flushed > first {
+            let before = ahead.iter().filter(|at| **at < self.flushed).count() as u64;
+            self.flushed = CallKey::new(first.get() + before + 1);
+        }
+        self.names.move_to(&places);
+        for work in self.kept.values_mut().flatten() {
+            work.at = places.get(&work.at).copied().unwrap_or(work.at);
+        }
+        let calls = std::mem::take(&mut self.calls).into_values();
+        let moved = |mut row: CallRow| {
+            row.at = places.get(&row.at).copied().unwrap_or(row.at);
+            if row.end.is_none() {
+                row.lease_ends = row.lease_ends.min(back.leases_end);
+            }
+            row.end = row.end.map(|end| End { at: end.at.min(back.now), ..end });
+            (row.at, row)
+        };
+        self.calls = calls.map(moved).collect();
+        for row in self.health.values_mut() {
+            row.rests_until = row.rests_until.min(back.rests_end);
+        }
+        for (mut key, sums) in std::mem::take(&mut self.usage) {
+            let start = Period::ALL
+                .into_iter()
+                .find(|period| usage::grain(*period) == key.grain)
+                .map(|period| back.start(period));
+            key.start = key.start.min(start.unwrap_or(key.start));
+            let row = self.usage.entry(key).or_default();
+            *row = row.plus(sums);
+        }
+    }
+
     /// What the object's storage answers to `reads`.
     pub(crate) fn past(&self, reads: &Reads) -> Past {
         let ended = || self.calls.range(..self.flushed).map(|(_, row)| row);
@@ -236,6 +280,21 @@ impl World {
         let config = self.tenant.config().clone();
         let stored = self.rows.read(&config, self.now);
         self.tenant = Tenant::restore(self.now, config, stored);
+    }
+
+    /// Sets the clock back, as the object's host does where it was ahead: `true`: it was.
+    pub(crate) fn set_back(&mut self, by: Millis) -> bool {
+        self.now = self.now.minus(by);
+        self.write();
+        let config = self.tenant.config().clone();
+        if !self.tenant.is_ahead(self.now) && !self.rows.read(&config, self.now).is_ahead(self.now) {
+            return false;
+        }
+        self.rows.turn_back(&Return::at(self.now, &config));
+        self.restart();
+        self.tenant.returned();
+        self.write();
+        true
     }
 
     /// Reports what a call has used so far.

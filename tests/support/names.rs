@@ -36,6 +36,16 @@ impl NameRows {
     }
 }
 
+impl NameRows {
+    /// Gives rows other places.
+    pub(crate) fn move_to(&mut self, places: &BTreeMap<CallKey, CallKey>) {
+        let place = |at: CallKey| places.get(&at).copied().unwrap_or(at);
+        let names = std::mem::take(&mut self.names).into_values();
+        self.names = names.map(|row| NamedRow { at: place(row.at), ..row }).map(|row| (row.at, row)).collect();
+        self.answers = std::mem::take(&mut self.answers).into_iter().map(|(at, bytes)| (place(at), bytes)).collect();
+    }
+}
+
 pub(crate) fn name(key: &str, name: &str) -> Name {
     Name { key: KeyId::parse(key).unwrap(), name: name.to_owned() }
 }

@@ -32,7 +32,7 @@ impl TenantHost {
         change.keys.retain(|update| edit.keys.iter().any(|(id, _)| *id == update.id));
         let Some(mut tenant) = held else {
             self.write(&statements(&change))?;
-            self.tenant = self.restore(now)?;
+            self.tenant = self.restore(now, false)?;
             return Ok(());
         };
         // Messages may overtake one another: what is older than what is held is let be.

@@ -7,7 +7,7 @@ use crate::rows::{CallKey, CallRow, Sums, UsageKey};
 use crate::shell::glue;
 use crate::shell::object::to_json;
 use crate::store;
-use crate::tenant::{self, KeyRecord, Past, PastCalls, Reads, Stored, Tenant, UsageRead};
+use crate::tenant::{self, Config, KeyRecord, Past, PastCalls, Reads, Return, Stored, Tenant, UsageRead};
 use crate::units::Millis;
 use crate::wire::KeyUpdate;
 use serde::Serialize;
@@ -16,10 +16,31 @@ use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 
 impl TenantHost {
-    /// The tenant as its rows describe it; `None`: nobody has configured it.
-    pub(super) fn restore(&mut self, now: Millis) -> Answer<Option<Tenant>> {
+    /// The tenant as its rows describe it; `None`: nobody has configured it. Where its clock `was_ahead`, or rows tell so, they are
+    /// dated to its return.
+    pub(super) fn restore(&mut self, now: Millis, was_ahead: bool) -> Answer<Option<Tenant>> {
         self.migrate()?;
         self.credited = None;
+        let Some((config, stored)) = self.read_stored(now)? else {
+            return Ok(None);
+        };
+        if !was_ahead && !stored.is_ahead(now) {
+            return Ok(Some(Tenant::restore(now, config, stored)));
+        }
+        let tenant = config.tenant.as_str();
+        worker::console_warn!("the clock of tenant {tenant} was ahead: what is dated later than now is dated to now");
+        self.write(&store::turn_back(&Return::at(now, &config)))?;
+        let Some((config, stored)) = self.read_stored(now)? else {
+            return Ok(None);
+        };
+        let mut tenant = Tenant::restore(now, config, stored);
+        tenant.returned();
+        self.write_changes(&mut tenant)?;
+        Ok(Some(tenant))
+    }
+
+    /// What the tenant is and what it has used, as its rows tell; `None`: nobody has configured it.
+    fn read_stored(&mut self, now: Millis) -> Answer<Option<(Config, Stored)>> {
         let facts: BTreeMap<String, String> =
             self.read::<(String, String)>(store::FACTS_READ, &())?.into_iter().collect();
         let number = |name: &str| facts.get(name).and_then(|number| number.parse::<u64>().ok());
@@ -42,7 +63,7 @@ impl TenantHost {
         let habit = |(name, habit): (String, String)| Some((name, serde_json::from_str(&habit).ok()?));
         stored.habits = habits.into_iter().filter_map(habit).collect();
         self.read_names(&mut stored)?;
-        Ok(Some(Tenant::restore(now, config, stored)))
+        Ok(Some((config, stored)))
     }
 
     /// Reads the sums of the past that `reads` asks for.
