@@ -22,8 +22,8 @@ export async function readBody(visit, request, env, context, share) {
   const said = request.headers.get("content-length");
   const length = said === null ? null : Number(said);
   if (request.body === null || (length !== null && length <= SHORT_BYTES)) {
-    const bytes = await request.arrayBuffer().catch(() => null);
-    const good = bytes === null ? unread(visit, BROKEN) : visit.read(new Uint8Array(bytes));
+    const bytes = await inTime(request.arrayBuffer(), PART_MS);
+    const good = typeof bytes === "number" ? unread(visit, bytes) : visit.read(new Uint8Array(bytes));
     return good ? null : speak(visit, context);
   }
   const body = new Incoming(visit, share, length, () => mayGoOn(visit, env));
@@ -32,6 +32,18 @@ export async function readBody(visit, request, env, context, share) {
   share.give();
   reader.releaseLock();
   return heardOut(speak(visit, context), request.body, context);
+}
+
+// What is `coming`, or why it does not come.
+function inTime(coming, ms) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(TOO_SLOW), ms);
+    const over = (what) => {
+      clearTimeout(timer);
+      resolve(what);
+    };
+    coming.then(over, () => over(BROKEN));
+  });
 }
 
 function unread(visit, why) {

@@ -51,7 +51,7 @@ async function serve(visit, request, env, context) {
     if (!(await admitted(visit, env, context))) return (visit.named() && (await follow(visit, env))) || speak(visit, context);
     const publication = visit.leads() ? new Publication(env.TENANTS, visit.tenant(), visit.publication()) : null;
     const waiting = visit.streams() ? new Waiting(() => visit.early_headers()) : null;
-    const call = { visit, env, context, publication, waiting, report: report(visit, env) };
+    const call = { visit, env, context, publication, waiting, report: report(visit, env), gone: request.signal };
     making = made(call, share)
       .catch((error) => crashed(call, error))
       .finally(() => share.give());
@@ -61,8 +61,8 @@ async function serve(visit, request, env, context) {
   }
 }
 
-// The call itself: its `visit`; the `publication` of its answer, where it has a name; the client of a stream that is `waiting`; and
-// the `report` of its progress.
+// The call itself: its `visit`; the `publication` of its answer, where it has a name; the client of a stream that is `waiting`;
+// the `report` of its progress; and the signal that its client has `gone`.
 async function made(call, share) {
   const { visit, env, waiting } = call;
   for (let next; (next = visit.next(secrets(env, visit.secret_names()), bound(env, visit.upcoming_binding()))) !== NONE; ) {
@@ -205,7 +205,7 @@ function stream(call, response, attempt) {
   });
 }
 
-async function streamed({ visit, env, context, publication, report }, response, attempt, give) {
+async function streamed({ visit, env, context, publication, report, gone }, response, attempt, give) {
   const relay = visit.relay();
   report.stop = () => attempt.end();
   const { reader, bytes, how } = await attempt.begin(response, relay, visit.first_event_timeout());
@@ -219,7 +219,7 @@ async function streamed({ visit, env, context, publication, report }, response, 
   visit.begun();
   const [status, headers] = [visit.status(), visit.headers()];
   const held = new Share();
-  const options = { mayHold: (bytes) => held.hold(bytes, LONG_MAX), ...publication?.stream(status, headers) };
+  const options = { gone, mayHold: (bytes) => held.hold(bytes, LONG_MAX), ...publication?.stream(status, headers) };
   const streaming = relayStream(reader, relay, status, headers, IDLE_MS, DRAIN_MS, options, bytes);
   report.stop = streaming.stop;
   give(streaming.answer);
@@ -235,11 +235,11 @@ async function streamed({ visit, env, context, publication, report }, response, 
 }
 
 // A whole answer that passes as it comes, and is read to its end for its usage.
-function long({ visit, env, context, publication, report }, rest) {
+function long({ visit, env, context, publication, report, gone }, rest) {
   const passage = visit.passage();
   const [status, headers] = [visit.status(), visit.headers()];
   const tap = publication?.later(status, headers);
-  const { answer, ended } = passOn(rest, passage, status, headers, { idleMs: IDLE_MS, drainMs: DRAIN_MS, tap });
+  const { answer, ended } = passOn(rest, passage, status, headers, { gone, idleMs: IDLE_MS, drainMs: DRAIN_MS, tap });
   const settled = async () => {
     const how = await ended;
     report.end();

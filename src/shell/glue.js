@@ -220,7 +220,7 @@ export function bytesOf(said) {
 // `tap`, even if it has left, and the provider is read up to `ahead` bytes before a slow client, as far as `mayWait` finds room for them.
 // `mayHold` finds room for what the relay holds.
 export function relayStream(reader, relay, status, headers, idleMs, drainMs, options, first = null) {
-  const { tap, ahead = 0, mayWait = () => true, mayHold } = options;
+  const { gone, tap, ahead = 0, mayWait = () => true, mayHold } = options;
   const letGo = () => reader?.cancel().catch(() => {});
   const watch = watchdog(idleMs, letGo);
   let client;
@@ -334,16 +334,19 @@ export function relayStream(reader, relay, status, headers, idleMs, drainMs, opt
         }
         pulled = false;
       },
-      cancel() {
-        left = true;
-        mayWait(0);
-        drains = tap !== undefined || relay.drains();
-        if (drains) drain();
-        else end(LEFT);
-      },
+      cancel: () => leave(),
     },
     ahead > 0 ? new ByteLengthQueuingStrategy({ highWaterMark: ahead }) : { highWaterMark: 0 },
   );
+  const leave = () => {
+    if (left) return;
+    left = true;
+    mayWait(0);
+    drains = tap !== undefined || relay.drains();
+    if (drains) drain();
+    else end(LEFT);
+  };
+  whenGone(gone, leave);
   // A read under way ends at once; a client that asks for nothing gets the end all the same.
   const stop = () => {
     stopping = true;
@@ -351,6 +354,13 @@ export function relayStream(reader, relay, status, headers, idleMs, drainMs, opt
     if (!pulled) finish();
   };
   return { answer: new Response(body, { status, headers: record(headers) }), ended, stop };
+}
+
+// Calls `leave` once a client has gone, by its request's signal. One that goes before it has its answer takes nothing of that, and its
+// stream is never cancelled either.
+export function whenGone(signal, leave) {
+  if (signal.aborted) leave();
+  else signal.addEventListener("abort", leave, { once: true });
 }
 
 // Calls `bark` when it has listened for `ms` in vain, at the latest after twice that. A client that

@@ -2,7 +2,7 @@
 // happens next is decided in through.rs.
 import { admitted, secrets, settle } from "./front.js";
 import {
-  CUT, LEFT, WHOLE, answer, callObject, callProvider, drop, failureBody, inHeadTime, isClosed, late, relayStream, waits, watchdog,
+  CUT, LEFT, WHOLE, answer, callObject, callProvider, drop, failureBody, inHeadTime, isClosed, late, relayStream, waits, watchdog, whenGone,
 } from "./glue.js";
 import { googleToken } from "./google.js";
 import { LONG_MAX, Share } from "./memory.js";
@@ -30,21 +30,22 @@ export async function pass(visit, request, env, context) {
     const content = await openedBody(through, request, env, share);
     if (content === undefined) return heardOut(speak(through, context), request.body, context);
     if (!(await admitted(through, env, context))) return heardOut(speak(through, context), content, context);
-    return await made(through, content, share, env, context);
+    return await made({ through, env, context, gone: request.signal }, content, share);
   } finally {
     share.give();
   }
 }
 
 // The call itself, with `content` as its body, of which `share` is held.
-async function made(through, content, share, env, context) {
+async function made(call, content, share) {
+  const { through, env, context } = call;
   const hush = report(through, env);
   try {
     const response = through.begin(secrets(env, through.secret_names())) ? await send(through, content) : null;
     share.give();
     if (response !== null) {
       const waiting = response.ok ? "" : waits(response);
-      if (through.head(response.status, headOf(response), waiting, Date.now())) return handOn(through, response, hush, env, context);
+      if (through.head(response.status, headOf(response), waiting, Date.now())) return handOn(call, response, hush);
       if (through.explains()) through.explained(await failureBody(response), Date.now());
       else drop(response);
     }
@@ -86,7 +87,7 @@ function headOf(response) {
 }
 
 // Passes the answer back, as fast as the client takes it, and settles the call once that has ended.
-function handOn(through, response, hush, env, context) {
+function handOn({ through, env, context, gone }, response, hush) {
   const [status, headers] = [through.status(), through.headers()];
   if (response.body === null || through.method() === "HEAD") {
     drop(response);
@@ -94,10 +95,10 @@ function handOn(through, response, hush, env, context) {
     return over(through, hush, env, context, answer(status, headers, null));
   }
   const [passage, held] = [through.passage(), new Share()];
-  const options = { mayHold: (bytes) => held.hold(bytes, LONG_MAX) };
+  const options = { gone, mayHold: (bytes) => held.hold(bytes, LONG_MAX) };
   const passing = passage.understands()
     ? told(relayStream(response.body.getReader(), passage, status, headers, IDLE_MS, DRAIN_MS, options), through.length())
-    : pumped(response, passage, answer(status, headers, null), through.length());
+    : pumped(response, passage, answer(status, headers, null), through.length(), gone);
   const settled = async () => {
     through.passed(await passing.ended);
     held.end();
@@ -129,11 +130,12 @@ function told({ answer, ended }, length) {
 
 // Passes bytes on by one buffer, which is used again once the client has taken what is in it: so downloads of any size leave
 // nothing behind for the collector. `ended` is a promise of how that ended.
-function pumped(response, passage, head, length) {
+function pumped(response, passage, head, length, gone) {
   const { readable, writable } = stream(length);
   const [reader, writer] = [response.body.getReader({ mode: "byob" }), writable.getWriter()];
   const letGo = () => reader.cancel().catch(() => {});
   const watch = watchdog(IDLE_MS, letGo);
+  whenGone(gone, () => writer.abort(gone.reason).catch(() => {}));
   // The next bytes for the client, in `step`, or what is wrong with them.
   const read = async (buffer) => {
     watch.listen(true);

@@ -1,6 +1,6 @@
 // A whole answer on its way through: read part by part, as far as it may be held, and sent as fast as its client takes it. How
 // much may be held of it, and what comes of more, is Rust's decision (answered.rs); the numbers below are known there.
-import { CUT as CUT_OFF, LEFT, WHOLE, answer, watchdog } from "./glue.js";
+import { CUT as CUT_OFF, LEFT, WHOLE, answer, watchdog, whenGone } from "./glue.js";
 import { HELD_MAX, Share, joined, release } from "./memory.js";
 
 const PART_BYTES = 64 * 1_024;
@@ -66,11 +66,12 @@ function counted(bytes) {
 // Passes such an answer on through `passage` (push, finish) by one buffer, which is used again once the client has taken what is in
 // it. Where the client leaves it is read on for `drainMs`; what goes to the client is told to `tap`, even then. `ended` is a promise
 // of how that ended.
-export function passOn({ reader, parts, share }, passage, status, headers, { idleMs, drainMs, tap }) {
+export function passOn({ reader, parts, share }, passage, status, headers, { gone, idleMs, drainMs, tap }) {
   const { readable, writable } = new IdentityTransformStream();
   const writer = writable.getWriter();
   const letGo = () => reader.cancel().catch(() => {});
   const watch = watchdog(idleMs, letGo);
+  whenGone(gone, () => writer.abort(gone.reason).catch(() => {}));
   let left = false;
   let drained = null;
   const give = async (bytes) => {
