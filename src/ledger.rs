@@ -151,8 +151,8 @@ impl Ledger {
         }
     }
 
-    /// Gives the call at `at` its end, once.
-    pub fn settle(&mut self, at: CallKey, call: &str, end: End) -> Found {
+    /// Gives the call at `at` its end, once; `again`: as [`settle_ended`] has it.
+    pub fn settle(&mut self, at: CallKey, call: &str, end: End, again: bool) -> Found {
         if self.at(at).is_some_and(|row| row.call != call) {
             return Found::Settled;
         }
@@ -165,7 +165,7 @@ impl Ledger {
         }
         match self.ended.get_mut(&at) {
             None => Found::NotHere,
-            Some(row) => settle_ended(row, end),
+            Some(row) => settle_ended(row, end, again),
         }
     }
 
@@ -212,10 +212,14 @@ impl Ledger {
     }
 }
 
-/// Gives a call that is not open any more its end, if nobody did before, or nobody knew what its provider tells now.
-pub fn settle_ended(row: &mut CallRow, end: End) -> Found {
-    let open = row.end.as_ref().is_some_and(|before| before.truth.is_open());
-    if row.state == State::Settled && (!open || end.truth.is_open()) {
+/// Gives a call that is not open any more its end, if nobody did before, or nobody knew what its provider tells now. `again`: it
+/// was told before, and more is known of it now, if not all.
+pub fn settle_ended(row: &mut CallRow, end: End, again: bool) -> Found {
+    let is_news = |before: &End| {
+        let says_more = !end.truth.is_open() || (again && (end.bill, end.cost) != (before.bill, before.cost));
+        before.truth.is_open() && says_more
+    };
+    if row.state == State::Settled && !row.end.as_ref().is_some_and(is_news) {
         return Found::Settled;
     }
     row.state = State::Settled;

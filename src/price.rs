@@ -248,6 +248,21 @@ impl Bill {
             audio_output: zero,
         }
     }
+
+    /// The sum of both.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input.plus(other.input),
+            cached_input: self.cached_input.plus(other.cached_input),
+            cache_write: self.cache_write.plus(other.cache_write),
+            cache_write_hour: self.cache_write_hour.plus(other.cache_write_hour),
+            audio_input: self.audio_input.plus(other.audio_input),
+            output: self.output.plus(other.output),
+            reasoning: self.reasoning.plus(other.reasoning),
+            audio_output: self.audio_output.plus(other.audio_output),
+        }
+    }
 }
 
 /// `whole` tokens of which `parts` have rates of their own, and the rest has `rate`.

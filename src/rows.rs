@@ -100,6 +100,12 @@ impl Truth {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|&(_, truth)| truth)
     }
 
+    /// What a bill rests on of which one part rests on this, and one on the `other`: the weaker of both.
+    fn with(self, other: Self) -> Self {
+        let weaker = Self::ALL.iter().rev().find(|(_, truth)| *truth == self || *truth == other);
+        weaker.map_or(self, |(_, truth)| *truth)
+    }
+
     /// Whether a provider's own word may still come, and then counts instead.
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Estimated | Self::Ceiling)
@@ -180,6 +186,15 @@ impl End {
     /// The load that counts once the call has ended.
     pub fn load(&self) -> Load {
         Load::used(self.bill.input, self.bill.output, self.cost)
+    }
+
+    /// This end with what another target used besides. The first to be named stays the one that answered.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let named = if self.target.is_empty() { &other } else { &self };
+        let (target, priced_by) = (named.target.clone(), named.priced_by.clone());
+        let (bill, cost) = (self.bill.plus(other.bill), self.cost.plus(other.cost));
+        Self { bill, cost, truth: self.truth.with(other.truth), target, priced_by, ..self }
     }
 
     /// Whether it is bounded: told besides, as an object of the release before does not know that word.

@@ -23,11 +23,13 @@ use serde_json::Value;
 mod answered_by;
 mod configure;
 mod credit;
+mod late;
 mod metrics;
 
 pub use answered_by::AnsweredBy;
 pub use configure::{CatalogUpdate, Configure, KeyUpdate, Room, TenantUpdate};
 pub use credit::{CallsAsk, CallsSeen, Credit, Credited};
+pub use late::Late;
 pub use metrics::Metrics;
 
 /// The answer to a message that settles and admits.
@@ -326,6 +328,12 @@ pub struct Settlement {
     /// The targets that were sent the request and fell silent: what each used is estimated, besides what `end` tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silent: Vec<String>,
+    /// What some of these have told since. An object of the release before estimates them all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<Late>,
+    /// It was said before, with less of `late`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// The answer broke off before its usage was told: what `end` tells is the least that it used.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,

@@ -19,6 +19,7 @@ use tollgate::bound::Shape;
 use tollgate::price::Bill;
 use tollgate::rows::{CallKey, CallRow, End, State, Truth};
 use tollgate::units::{NanoUsd, Tokens};
+use tollgate::wire::{Late, Settlement};
 
 fn policy(unsettled: &str) -> Value {
     json!({"unsettled": unsettled, "lease": "30s", "limits": [
@@ -145,6 +146,88 @@ fn a_usage_that_comes_late_counts_in_place_of_an_estimate_and_only_once() {
         assert!(world.standings("a").contains(&("money".to_owned(), 512_000, 0)));
         assert_eq!(settle(&mut world, at, told(1, 1), &[], false), row);
     }
+}
+
+/// What `q/m`, which costs as `p/m` does, tells late.
+fn late(target: &str, input: u64, output: u64) -> Late {
+    let end = End { target: target.to_owned(), ..told(input, output) };
+    Late { target: target.to_owned(), end, ..Late::default() }
+}
+
+/// The settlement of a call whose targets `silent` fell silent, of which some have told since, comes (`again`): the row that it makes.
+fn settle_late(world: &mut World, at: CallKey, end: End, silent: &[&str], told: Vec<Late>, again: bool) -> CallRow {
+    let call = world.rows.calls[&at].call.clone();
+    let silent = silent.iter().map(|target| (*target).to_owned()).collect();
+    world.hand_in(Settlement { at: Some(at), call, end, silent, late: told, again, ..Settlement::default() });
+    world.rows.calls[&at].clone()
+}
+
+#[test]
+fn what_silent_targets_tell_late_counts_besides_the_answer_and_the_rest_is_estimated() {
+    for flushed in [false, true] {
+        let mut world = World::new(&policy("estimate"), None);
+        learn(&mut world, 20);
+        let at = admit(&mut world, "three", Some(300));
+        let silent = ["q/m", "p/m"];
+        let row = settle(&mut world, at, told(9, 30), &silent, false);
+        check(&row, Truth::Estimated, bill(29, 76), 69_000 + 2 * 56_000);
+        if flushed {
+            world.now = world.now.plus(tollgate::units::Millis::from_secs(60));
+            world.tenant.flush(world.now, true);
+            world.write();
+        }
+        // Without `again` it is the same settlement, come once more.
+        assert_eq!(settle_late(&mut world, at, told(9, 30), &silent, vec![late("q/m", 11, 100)], false), row);
+        let row = settle_late(&mut world, at, told(9, 30), &silent, vec![late("q/m", 11, 100)], true);
+        check(&row, Truth::Estimated, bill(30, 153), 69_000 + 211_000 + 56_000);
+        let all = || vec![late("q/m", 11, 100), late("p/m", 12, 200)];
+        let row = settle_late(&mut world, at, told(9, 30), &silent, all(), true);
+        check(&row, Truth::Reported, bill(32, 330), 69_000 + 211_000 + 412_000);
+        assert_eq!(row.end.as_ref().unwrap().target, "p/m", "the one that answered");
+        for told_again in [vec![], vec![late("q/m", 1, 1)], all()] {
+            assert_eq!(settle_late(&mut world, at, told(9, 30), &silent, told_again, true), row);
+        }
+        assert_eq!(world.usage().cost, 25 * 50_000 + 692_000);
+        world.restart();
+        assert!(world.standings("a").contains(&("money".to_owned(), 25 * 50_000 + 692_000, 0)));
+    }
+}
+
+#[test]
+fn what_is_told_late_may_come_first_and_is_the_last_word_all_the_same() {
+    let mut world = World::new(&policy("estimate"), None);
+    let at = admit(&mut world, "first", Some(300));
+    let row = settle_late(&mut world, at, failed(504), &["q/m"], vec![late("q/m", 11, 100)], true);
+    check(&row, Truth::Reported, bill(11, 100), 211_000);
+    let end = row.end.as_ref().unwrap();
+    assert_eq!((end.status, end.target.as_str(), end.attempts), (504, "q/m", 1));
+    assert_eq!(settle(&mut world, at, failed(504), &["q/m"], false), row);
+}
+
+#[test]
+fn a_target_that_tells_late_that_it_did_nothing_is_free_and_one_that_is_not_on_the_bill_changes_nothing() {
+    for (target, truth, billed, cost) in
+        [("q/m", Truth::Reported, bill(0, 0), 0), ("p/m", Truth::Estimated, bill(10, 300), 610_000)]
+    {
+        let mut world = World::new(&policy("estimate"), None);
+        let at = admit(&mut world, "free", Some(300));
+        settle(&mut world, at, failed(504), &["q/m"], false);
+        let nothing = Late { target: target.to_owned(), ..Late::default() };
+        let row = settle_late(&mut world, at, failed(504), &["q/m"], vec![nothing], true);
+        check(&row, truth, billed, cost);
+    }
+}
+
+#[test]
+fn a_ceiling_stays_until_all_that_were_silent_have_told() {
+    let mut world = World::new(&policy("ceiling"), None);
+    let at = admit(&mut world, "two", Some(300));
+    let silent = ["q/m", "p/m"];
+    let row = settle(&mut world, at, failed(504), &silent, false);
+    check(&row, Truth::Ceiling, bill(40, 300), 640_000);
+    assert_eq!(settle_late(&mut world, at, failed(504), &silent, vec![late("q/m", 11, 100)], true), row);
+    let all = vec![late("q/m", 11, 100), Late { bounded: true, ..late("p/m", 12, 200) }];
+    check(&settle_late(&mut world, at, failed(504), &silent, all, true), Truth::Bounded, bill(23, 300), 623_000);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::price::{Bill, Prices};
 use crate::rows::{CallRow, End, Truth};
 use crate::tariff::{Charge, Dated};
 use crate::units::{Millis, NanoUsd};
-use crate::wire::{AnsweredBy, Settlement};
+use crate::wire::AnsweredBy;
 
 impl Tenant {
     /// The prices of a call that `shape` is of, with those of the services that it asks for. What these have no price for is
@@ -52,8 +52,8 @@ impl Tenant {
     /// tier, region or speed, searches, its cost; natively also its model), the settlement has it as
     /// [`AnsweredBy`], and the price of that model and service counts; what they have no price for is billed by what is held
     /// for whatever has no bound.
-    pub(super) fn priced(&self, row: &CallRow, settlement: &Settlement, end: End) -> End {
-        let Some(by) = &settlement.answered_by else {
+    pub(super) fn priced(&self, row: &CallRow, answered_by: Option<&AnsweredBy>, end: End) -> End {
+        let Some(by) = answered_by else {
             return end;
         };
         let at = row.at.millis();

@@ -34,7 +34,7 @@ impl Tenant {
             return Err(RowNeeded(at));
         };
         let end = self.end_of(now, row, settlement);
-        let found = self.ledger.settle(at, &settlement.call, end);
+        let found = self.ledger.settle(at, &settlement.call, end, settlement.again);
         self.apply(now, found, settlement);
         Ok(())
     }
@@ -46,7 +46,7 @@ impl Tenant {
             return;
         };
         let end = self.end_of(now, &row, settlement);
-        let found = ledger::settle_ended(&mut row, end);
+        let found = ledger::settle_ended(&mut row, end, settlement.again);
         if let Found::Corrected(row, before) = &found {
             // Usage rows hold the call already, so what changed is added to them.
             let change = row.end.as_ref().map(Sums::of).unwrap_or_default().minus(Sums::of(before));
@@ -97,40 +97,53 @@ impl Tenant {
 
     /// The end of `row`'s call that a settlement tells of, as of `now`.
     fn end_of(&self, now: Millis, row: &CallRow, settlement: &Settlement) -> End {
-        let end = self.priced(row, settlement, End { at: now, ..settlement.end.clone() });
-        let end = self.with_silence(row, settlement, end);
+        let end = self.priced(row, settlement.answered_by.as_ref(), End { at: now, ..settlement.end.clone() });
+        let (end, silent) = self.with_late(row, settlement, end);
+        let end = self.with_silence(row, (&silent, settlement.cut), end);
         if settlement.bounded { End { truth: Truth::Bounded, ..end } } else { end }
     }
 
-    /// `end` with what silence costs.
-    fn with_silence(&self, row: &CallRow, settlement: &Settlement, end: End) -> End {
-        if settlement.silent.is_empty() && !settlement.cut {
+    /// `end` with what silent targets have told since, and those that have told nothing.
+    fn with_late<'a>(&self, row: &CallRow, settlement: &'a Settlement, mut end: End) -> (End, Vec<&'a str>) {
+        let mut silent: Vec<&str> = settlement.silent.iter().map(String::as_str).collect();
+        for late in &settlement.late {
+            let Some(place) = silent.iter().position(|target| *target == late.target) else { continue };
+            silent.remove(place);
+            let told = self.priced(row, late.answered_by.as_ref(), late.end.clone());
+            end = end.and(if late.bounded { End { truth: Truth::Bounded, ..told } } else { told });
+        }
+        (end, silent)
+    }
+
+    /// `end` with what silence costs: that of the targets that told nothing, and of an answer that was cut.
+    fn with_silence(&self, row: &CallRow, (silent, cut): (&[&str], bool), end: End) -> End {
+        if silent.is_empty() && !cut {
             return end;
         }
-        let end = match settlement.silent.last().filter(|_| end.target.is_empty()) {
+        let end = match silent.last().filter(|_| end.target.is_empty()) {
             None => end,
-            Some(target) => {
+            Some(&target) => {
                 let priced_by = self.price_of(row, target).map(|(_, source)| source).unwrap_or_default();
-                End { target: target.clone(), priced_by, ..end }
+                End { target: target.to_owned(), priced_by, ..end }
             }
         };
         match self.policy(&row.key).unsettled {
             Unsettled::Ceiling => ceiling(row, end),
-            Unsettled::Estimate => self.estimated(row, settlement, end),
+            Unsettled::Estimate => self.estimated(row, (silent, cut), end),
         }
     }
 
     /// `end` with what its silent targets are taken to have used. Estimates never take a bill above its hold.
-    fn estimated(&self, row: &CallRow, settlement: &Settlement, end: End) -> End {
+    fn estimated(&self, row: &CallRow, (silent, cut): (&[&str], bool), end: End) -> End {
         let held = row.held;
         let (mut bill, mut cost) = (end.bill, end.cost);
-        if settlement.cut && row.endpoint == ENDPOINT {
+        if cut && row.endpoint == ENDPOINT {
             // What native calls mostly use is not known.
             cost = cost.max(held.cost);
         }
-        for silent in &settlement.silent {
+        for target in silent {
             let (input, output) = (held.likely_input.max(Tokens::new(1)), held.likely_output);
-            let likely = self.likely_cost(row, silent, Bill::of(input, output));
+            let likely = self.likely_cost(row, target, Bill::of(input, output));
             bill.input = bill.input.max(bill.input.plus(input).min(held.input));
             bill.output = bill.output.max(bill.output.plus(output).min(held.output));
             cost = cost.max(cost.plus(likely).min(held.cost));

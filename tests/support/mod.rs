@@ -232,7 +232,11 @@ impl World {
     /// Ends a call some of whose targets fell silent, or whose answer was cut.
     pub(crate) fn end_with(&mut self, call: &str, at: Option<CallKey>, end: End, silent: Vec<String>, cut: bool) {
         let name = self.rows.names.names.values().find(|row| row.call == call).map(|row| row.name.clone());
-        let settlement = Settlement { at, call: call.to_owned(), end, name, silent, cut, ..Settlement::default() };
+        self.hand_in(Settlement { at, call: call.to_owned(), end, name, silent, cut, ..Settlement::default() });
+    }
+
+    /// A settlement comes.
+    pub(crate) fn hand_in(&mut self, settlement: Settlement) {
         if let Err(needed) = self.tenant.settle(self.now, &settlement) {
             self.write();
             let row = self.rows.calls.get(&needed.0).cloned();
