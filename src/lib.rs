@@ -19,7 +19,8 @@
 //! 5. A stream passes frame by frame and is metered on the way ([`sse`], [`relay`]), or is read as events and written
 //!    anew. The object hears of it every few seconds, renews its lease, and has it stopped where a budget was cut ([`tenant`]).
 //! 6. The call is settled: its hold becomes its bill ([`settle`]), once, whatever is repeated ([`ledger`]). What was sent and
-//!    fell silent is estimated ([`attempt`], [`tenant`]). The settlement travels with the tenant's next call, or waits 5 ms.
+//!    fell silent is estimated ([`attempt`], [`tenant`]), until it tells its usage late ([`wire::Late`]). The settlement
+//!    travels with the tenant's next call, or waits 5 ms.
 //! 7. A call nobody settles ends at its lease, billed at what it held, until somebody does.
 //! 8. The tenant reads its limits and sums at any time ([`usage`]).
 //!

@@ -15,6 +15,8 @@ mod outgoing;
 mod failed;
 mod answered;
 mod long;
+mod terms;
+mod late;
 mod google;
 mod named;
 mod stream;

@@ -1,6 +1,7 @@
 // The waiting for the beginning of a streamed answer. An attempt is taken for the answer once some of that has come: until then
 // nothing of it goes to the client, and another target can be tried. When it has begun is Rust's decision (relay.rs).
 import { record } from "./glue.js";
+import { TimeUp, steps } from "./late.js";
 
 // Why an answer does not begin: its stream has ended or an error came instead, it broke, nothing came, its client has gone.
 const ENDED = 0, BROKEN = 1, SILENT = 2;
@@ -93,8 +94,10 @@ export class Waiting {
   }
 }
 
-// One attempt at a stream: its time, for which one timer serves, and what ends it.
+// One attempt at a stream: its time, for which one timer serves, and what ends it. When that is up, or its client has left, `rest`
+// tells how it is read on, as in late.js.
 class Attempt {
+  rest = null;
   #waiting;
   #abort = new AbortController();
   #reader = null;
@@ -104,8 +107,11 @@ class Attempt {
   #timer;
   #armed;
   #over = false;
+  #up;
+  #isUp = new Promise((_, reject) => (this.#up = () => reject(new TimeUp("timeout"))));
 
   constructor(waiting, ms) {
+    this.#isUp.catch(() => {});
     this.#waiting = waiting;
     this.#due = Date.now() + ms;
     this.#arm();
@@ -115,26 +121,44 @@ class Attempt {
     return this.#abort.signal;
   }
 
+  // What `promise` gives in time; else TimeUp.
+  within(promise, rest) {
+    this.rest = rest;
+    return Promise.race([promise, this.#isUp]);
+  }
+
+  // Ends the request, however far its answer has come.
+  abort() {
+    this.#abort.abort(new TimeUp("timeout"));
+    this.#letGo();
+  }
+
   // Reads the answer up to where it begins: { reader, bytes }, with the first bytes for the client. Where it does not begin
-  // `bytes` is null, and `how` says why.
+  // `bytes` is null, `how` says why, and there is a `rest` if it may begin yet.
   async begin(response, relay, ms) {
     const now = Date.now();
     [this.#ms, this.#due, this.#end] = [ms, now + ms, now + ALIVE_TIMES * ms];
     this.#waiting.headed();
     if (Math.min(this.#due, this.#waiting.due) < this.#armed) this.#arm();
     const reader = (this.#reader = response.body?.getReader() ?? null);
+    const more = () => reader?.read().catch(() => null) ?? { done: true };
     try {
       for (;;) {
-        const step = reader === null ? { done: true } : await reader.read().catch(() => null);
+        const reading = more();
+        const step = await this.within(reading, () => ({ next: steps(reading, more), stop: () => this.abort() }));
+        this.rest = null;
         this.#due = Math.min(Date.now() + this.#ms, this.#end);
-        const cut = step === null || this.stopped;
+        const cut = step === null;
         const bytes = cut || step.done ? relay.finish(cut) : (relay.push(step.value) ?? step.value);
         const started = relay.started();
         if (started === BEGUN) return { reader, bytes };
         if (started === WAITING) continue;
         this.#letGo();
-        return { bytes: null, how: this.#how(cut) };
+        return { bytes: null, how: this.#how(cut ? BROKEN : ENDED) };
       }
+    } catch (error) {
+      if (!(error instanceof TimeUp)) throw error;
+      return { bytes: null, how: this.#how(SILENT) };
     } finally {
       this.over();
     }
@@ -146,27 +170,20 @@ class Attempt {
     clearTimeout(this.#timer);
   }
 
-  get stopped() {
-    return this.#abort.signal.aborted;
-  }
-
   // Ends the stream where it is: the relay gives its last bytes.
   end() {
     this.#letGo();
   }
 
-  // Ends what is waited for, for nothing.
+  // Nothing is waited for any more, although something may come yet.
   stop() {
     if (this.#over) return;
     this.over();
-    this.#abort.abort(new DOMException("timeout", "TimeoutError"));
-    this.#letGo();
+    this.#up();
   }
 
-  #how(cut) {
-    if (this.#waiting.left) return GONE;
-    if (this.stopped) return SILENT;
-    return cut ? BROKEN : ENDED;
+  #how(why) {
+    return this.#waiting.left ? GONE : why;
   }
 
   #letGo() {

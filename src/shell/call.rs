@@ -19,9 +19,8 @@ use crate::rows::End;
 use crate::secret::Secret;
 use crate::secret::watch::Watch;
 use crate::service::Service;
-use crate::settle;
 use crate::translate::Outgoing;
-use crate::units::{Millis, NanoUsd, Tokens};
+use crate::units::{Millis, Tokens};
 use crate::wire::{Admission, AnsweredBy, Ask, Denial, Hop, Reply, Settlement};
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
@@ -182,18 +181,9 @@ impl Call {
 
     /// Notes how the call ended, and at what it is billed: of a service other than the standard one the object has the price.
     pub(super) fn ended(&mut self, status: u16, known: Known, told: Service) {
-        let (bill, truth) = settle::bill(known, &self.reckoning());
-        let Some(hop) = self.hop() else { return };
-        let (priced_by, target) = (hop.priced_by.clone(), hop.target.clone());
-        // A provider that refuses a request does not charge for it, not even what each call costs.
-        let answered = (200..300).contains(&status) && !self.endpoint.counts();
-        let cost = if answered { hop.price.cost(bill) } else { NanoUsd::ZERO };
-        // What was asked in another dialect the provider was not told.
-        let is_own = self.from() == self.endpoint.dialect();
-        let asked = self.envelope.as_ref().filter(|_| is_own).map(|envelope| envelope.shape.service);
-        let answered_by = AnsweredBy::of(hop, asked.unwrap_or_default(), told).filter(|_| answered);
-        self.end = End { bill, cost, truth, priced_by, target, status, ..End::default() };
-        self.answered_by = answered_by;
+        if let Some((end, answered_by)) = self.terms().map(|terms| terms.bill(status, known, told)) {
+            (self.end, self.answered_by) = (end, answered_by);
+        }
     }
 }
 

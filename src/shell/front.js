@@ -6,6 +6,7 @@ import {
   CUT, answerHead, bytesOf, callModel, callObject, callProvider, drop, failureBody, head, isClosed, late, relayStream, runsModels,
 } from "./glue.js";
 import { googleToken } from "./google.js";
+import { Latecomers, Limit, TimeUp } from "./late.js";
 import { LONG_MAX, Share } from "./memory.js";
 import { Publication, follow } from "./replay.js";
 import { pass } from "./through.js";
@@ -28,7 +29,9 @@ export async function visit(gateway, request, env, context) {
   const visit = gateway.visit(head(request), env.TENANTS !== undefined);
   switch (visit.kind()) {
     case CALL:
-      return serve(visit, request, env, context).catch((error) => crashed({ visit, env, context, publication: null }, error));
+      return serve(visit, request, env, context).catch((error) => {
+        return crashed({ visit, env, context, publication: null, latecomers: new Latecomers(context) }, error);
+      });
     case THROUGH:
       return pass(visit, request, env, context);
     case LOOK:
@@ -51,7 +54,8 @@ async function serve(visit, request, env, context) {
     if (!(await admitted(visit, env, context))) return (visit.named() && (await follow(visit, env))) || speak(visit, context);
     const publication = visit.leads() ? new Publication(env.TENANTS, visit.tenant(), visit.publication()) : null;
     const waiting = visit.streams() ? new Waiting(() => visit.early_headers()) : null;
-    const call = { visit, env, context, publication, waiting, report: report(visit, env), gone: request.signal };
+    const latecomers = new Latecomers(context);
+    const call = { visit, env, context, publication, waiting, latecomers, report: report(visit, env), gone: request.signal };
     making = made(call, share)
       .catch((error) => crashed(call, error))
       .finally(() => share.give());
@@ -61,8 +65,8 @@ async function serve(visit, request, env, context) {
   }
 }
 
-// The call itself: its `visit`; the `publication` of its answer, where it has a name; the client of a stream that is `waiting`;
-// the `report` of its progress; and the signal that its client has `gone`.
+// The call itself: its `visit`; the `publication` of its answer, where it has a name; the client of a stream that is `waiting`; the
+// `latecomers`, answers that come after their time; the `report` of its progress; and the signal that its client has `gone`.
 async function made(call, share) {
   const { visit, env, waiting } = call;
   for (let next; (next = visit.next(secrets(env, visit.secret_names()), bound(env, visit.upcoming_binding()))) !== NONE; ) {
@@ -74,29 +78,21 @@ async function made(call, share) {
       visit.no_token(String(error?.message));
       continue;
     }
-    const attempt = waiting?.attempt(visit.timeout());
-    let response;
-    try {
-      response = await called(visit, env, share, attempt?.signal ?? AbortSignal.timeout(visit.timeout()));
-    } catch (error) {
-      attempt?.over();
-      if (!waiting?.left) {
-        const why = String(error?.message);
-        visit.failed(late(error), false, why, visit.doubts(why) && (await isClosed(visit.url())));
-        continue;
-      }
-      visit.left();
-      break;
+    const limit = waiting?.attempt(visit.timeout()) ?? new Limit(visit.timeout());
+    const response = await headed(call, share, limit);
+    if (response === null) {
+      if (waiting?.left) break;
+      continue;
     }
     const what = visit.head(response.status, answerHead(response), response.headers.get("content-encoding") ?? "", Date.now());
     if (share.bytes > 0) share.give(visit.held());
     if (what === STREAM) {
-      const streaming = await stream(call, response, attempt);
+      const streaming = await stream(call, response, limit);
       if (streaming !== null) return streaming;
       if (waiting.left) break;
       continue;
     }
-    attempt?.over();
+    if (what !== READ || waiting !== null) limit.over();
     if (what === EXPLAIN) {
       visit.explained(await failureBody(response), Date.now());
       continue;
@@ -105,26 +101,46 @@ async function made(call, share) {
       drop(response);
       continue;
     }
-    const answered = await whole(call, response);
+    const answered = await whole(call, response, waiting === null ? limit : new Limit(visit.timeout()));
     if (answered !== null) return answered;
   }
   return ended(call);
 }
 
-// The client's answer, of a whole one; nothing where that is none, and the next target is to be tried.
-async function whole(call, response) {
+// The response of the target that is being tried, once its head is there; null where none comes in time, or the client has left.
+async function headed(call, share, limit) {
+  const { visit, env, waiting } = call;
+  const { sent, stop } = called(visit, env, share, limit.signal);
+  try {
+    return await limit.within(sent, () => ({ head: sent, stop: () => limit.abort() })).finally(stop);
+  } catch (error) {
+    limit.over();
+    const left = waiting?.left ?? false;
+    if (error instanceof TimeUp) call.latecomers.take(visit.late(false, left), limit.rest());
+    const why = String(error?.message);
+    if (left) visit.left();
+    else visit.failed(late(error), false, why, visit.doubts(why) && (await isClosed(visit.url())));
+    return null;
+  }
+}
+
+// The client's answer, of a whole one that comes within its `limit`; nothing where that is none, and the next target is to be tried.
+async function whole(call, response, limit) {
   const { visit, waiting } = call;
   const share = new Share();
   try {
     let content;
     try {
-      content = await readAnswer(visit, response, share, visit.timeout(), waiting !== null);
+      content = await readAnswer(visit, response, share, limit, waiting !== null);
     } catch (error) {
+      if (error instanceof TimeUp) call.latecomers.take(visit.late(true, false), limit.rest());
       visit.failed(late(error), true, "", false);
       return null;
+    } finally {
+      limit.over();
     }
     if (content === null) return ended(call);
-    if (content.reader !== undefined) return long(call, content);
+    if (content.reader !== undefined) return long(call, content, limit);
     if (!visit.whole(content, Date.now())) return null;
     return ended(call, visit.text() || content);
   } finally {
@@ -132,24 +148,20 @@ async function whole(call, response) {
   }
 }
 
-// The response of the target that is being tried.
-async function called(visit, env, share, signal) {
+// Sends the request to the target that is being tried: a promise of its response, and what ends the sending.
+function called(visit, env, share, signal) {
   // What the request became for this target is held besides.
   if (share.bytes > 0) share.hold(Math.max(share.bytes, visit.held()), Infinity);
   const binding = visit.binding();
-  if (binding !== undefined) return callModel(env[binding], visit.model(), visit.outgoing_body(), signal);
+  if (binding !== undefined) return { sent: callModel(env[binding], visit.model(), visit.outgoing_body(), signal), stop: () => {} };
   const headers = visit.outgoing_headers(Date.now());
   const { content, stop } = outgoingBody(visit, share);
-  try {
-    return await callProvider(visit.url(), headers, content, signal);
-  } finally {
-    stop();
-  }
+  return { sent: callProvider(visit.url(), headers, content, signal), stop };
 }
 
 // The end of a call that is not a stream: settled, and told to the client and to whoever follows. A client that has a head
 // already is told what went wrong as an event.
-function ended({ visit, env, context, publication, waiting, report }, content) {
+function ended({ visit, env, context, publication, waiting, latecomers, report }, content) {
   report?.end();
   const said = content ?? visit.text();
   const event = waiting?.told ? visit.event(bytesOf(said)) : undefined;
@@ -157,12 +169,13 @@ function ended({ visit, env, context, publication, waiting, report }, content) {
   const [tenant, settlement] = [visit.tenant(), visit.settlement()];
   const [status, headers] = [visit.status(), visit.headers()];
   visit.free();
+  const settled = (settlement) => latecomers.settle(settlement, (text) => settle(env, context, tenant, text));
   let bytes = said;
   if (publication === null) {
-    settle(env, context, tenant, settlement);
+    settled(settlement);
   } else {
     bytes = publication.whole(status, headers, said, last);
-    context.waitUntil(publication.over().then(() => settle(env, context, tenant, settlement)));
+    context.waitUntil(publication.over().then(() => settled(settlement)));
   }
   return event === undefined ? deliver(status, headers, bytes, context) : new Response(event);
 }
@@ -199,18 +212,19 @@ export async function admitted(visit, env, context) {
 }
 
 // A stream from its head to its settlement: resolves to its client's response, or to null where its answer does not begin.
-function stream(call, response, attempt) {
+function stream(call, response, limit) {
   return new Promise((resolve, reject) => {
-    call.context.waitUntil(streamed(call, response, attempt, resolve).catch(reject));
+    call.context.waitUntil(streamed(call, response, limit, resolve).catch(reject));
   });
 }
 
-async function streamed({ visit, env, context, publication, report, gone }, response, attempt, give) {
+async function streamed({ visit, env, context, publication, latecomers, report, gone }, response, limit, give) {
   const relay = visit.relay();
-  report.stop = () => attempt.end();
-  const { reader, bytes, how } = await attempt.begin(response, relay, visit.first_event_timeout());
+  report.stop = () => limit.end();
+  const { reader, bytes, how } = await limit.begin(response, relay, visit.first_event_timeout());
   if (bytes === null) {
     report.stop = null;
+    if (limit.rest !== null) latecomers.take(visit.late(true, how === GONE), limit.rest());
     relay.free();
     if (how === GONE) visit.left();
     else visit.not_begun(how, Date.now());
@@ -229,25 +243,29 @@ async function streamed({ visit, env, context, publication, report, gone }, resp
   visit.streamed(end);
   await publication?.end("kept");
   relay.free();
-  const sent = settle(env, context, visit.tenant(), visit.settlement());
+  const tenant = visit.tenant();
+  const sent = latecomers.settle(visit.settlement(), (text) => settle(env, context, tenant, text));
   visit.free();
   await sent;
 }
 
-// A whole answer that passes as it comes, and is read to its end for its usage.
-function long({ visit, env, context, publication, report, gone }, rest) {
+// A whole answer that passes as it comes within its `limit`, and is read to its end for its usage.
+function long({ visit, env, context, publication, latecomers, report, gone }, rest, limit) {
+  limit.cuts();
   const passage = visit.passage();
   const [status, headers] = [visit.status(), visit.headers()];
   const tap = publication?.later(status, headers);
   const { answer, ended } = passOn(rest, passage, status, headers, { gone, idleMs: IDLE_MS, drainMs: DRAIN_MS, tap });
   const settled = async () => {
     const how = await ended;
+    limit.over();
     report.end();
     visit.passed(how);
     if (how === CUT) publication?.lose();
     await publication?.end("kept");
     passage.free();
-    const sent = settle(env, context, visit.tenant(), visit.settlement());
+    const tenant = visit.tenant();
+    const sent = latecomers.settle(visit.settlement(), (text) => settle(env, context, tenant, text));
     visit.free();
     await sent;
   };

@@ -107,12 +107,12 @@ export function write(storage, statements, texts) {
 // ---- providers ----
 
 // Calls a provider: resolves to its response as soon as the head is there.
-export function callProvider(url, headers, content, signal, method = "POST") {
+export async function callProvider(url, headers, content, signal, method = "POST") {
   return fetch(url, { method, headers: record(headers), body: content, redirect: "manual", signal });
 }
 
 // The same of a model that the binding `ai` runs; `inputs` is JSON.
-export function callModel(ai, model, inputs, signal) {
+export async function callModel(ai, model, inputs, signal) {
   const given = JSON.parse(new TextDecoder().decode(inputs));
   return ai.run(model, given, { returnRawResponse: true, signal });
 }
@@ -120,17 +120,6 @@ export function callModel(ai, model, inputs, signal) {
 // Whether `ai` can run models.
 export function runsModels(ai) {
   return typeof ai?.run === "function";
-}
-
-// What `call` resolves to within `ms`: a head, whose body has all the time that it needs.
-export async function inHeadTime(ms, call) {
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(new DOMException("timeout", "TimeoutError")), ms);
-  try {
-    return await call(abort.signal);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 // How long opening a connection is tried.

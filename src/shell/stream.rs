@@ -109,6 +109,11 @@ impl Stream {
         self.0.relay.borrow().metered()
     }
 
+    /// Its relay, with all that has come, for whoever reads it on: nothing more of it passes.
+    pub(super) fn taken(&self) -> Relay {
+        self.0.relay.replace(Relay::new(false))
+    }
+
     /// The ids of what its provider has kept.
     pub(super) fn made(&self) -> Vec<String> {
         self.0.relay.borrow_mut().made()

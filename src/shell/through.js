@@ -2,9 +2,10 @@
 // happens next is decided in through.rs.
 import { admitted, secrets, settle } from "./front.js";
 import {
-  CUT, LEFT, WHOLE, answer, callObject, callProvider, drop, failureBody, inHeadTime, isClosed, late, relayStream, waits, watchdog, whenGone,
+  CUT, LEFT, WHOLE, answer, callObject, callProvider, drop, failureBody, isClosed, late, relayStream, waits, watchdog, whenGone,
 } from "./glue.js";
 import { googleToken } from "./google.js";
+import { Latecomers, Limit, TimeUp } from "./late.js";
 import { LONG_MAX, Share } from "./memory.js";
 import { openedBody } from "./through_body.js";
 import { heardOut, speak } from "./whole.js";
@@ -40,8 +41,9 @@ export async function pass(visit, request, env, context) {
 async function made(call, content, share) {
   const { through, env, context } = call;
   const hush = report(through, env);
+  const latecomers = new Latecomers(context);
   try {
-    const response = through.begin(secrets(env, through.secret_names())) ? await send(through, content) : null;
+    const response = through.begin(secrets(env, through.secret_names())) ? await send(through, content, latecomers) : null;
     share.give();
     if (response !== null) {
       const waiting = response.ok ? "" : waits(response);
@@ -53,7 +55,8 @@ async function made(call, content, share) {
     through.crashed(String(error?.message));
   }
   hush();
-  settle(env, context, through.tenant(), through.settlement());
+  const tenant = through.tenant();
+  latecomers.settle(through.settlement(), (text) => settle(env, context, tenant, text));
   // What the provider was not sent is heard out.
   return heardOut(speak(through, context), content, context);
 }
@@ -63,8 +66,8 @@ function carried(headers) {
   return lines.join("\n");
 }
 
-// The provider's answer; nothing where there is none.
-async function send(through, content) {
+// The provider's answer; nothing where there is none in time.
+async function send(through, content, latecomers) {
   const account = through.google_account();
   try {
     if (account !== undefined) through.google_token(await googleToken(account));
@@ -72,13 +75,18 @@ async function send(through, content) {
     through.no_token(String(error?.message));
     return null;
   }
+  const limit = new Limit(through.timeout());
   try {
     const [url, headers, method] = [through.url(), through.outgoing_headers(), through.method()];
     through.sends();
-    return await inHeadTime(through.timeout(), (signal) => callProvider(url, headers, content, signal, method));
+    const sent = callProvider(url, headers, content, limit.signal, method);
+    return await limit.within(sent, () => ({ head: sent, stop: () => limit.abort() }));
   } catch (error) {
+    if (error instanceof TimeUp) latecomers.take(through.late(), limit.rest());
     through.failed(late(error), through.doubts(String(error?.message)) && (await isClosed(through.url())));
     return null;
+  } finally {
+    limit.over();
   }
 }
 

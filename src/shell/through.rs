@@ -26,7 +26,7 @@ use crate::wire::{self, Admission, Amend, AnsweredBy, Ask, Denial, Heard, Hop, R
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
-mod billed;
+pub(super) mod billed;
 mod body;
 mod failure;
 pub(super) mod passage;

@@ -1,6 +1,7 @@
 // A whole answer on its way through: read part by part, as far as it may be held, and sent as fast as its client takes it. How
 // much may be held of it, and what comes of more, is Rust's decision (answered.rs); the numbers below are known there.
 import { CUT as CUT_OFF, LEFT, WHOLE, answer, watchdog, whenGone } from "./glue.js";
+import { steps } from "./late.js";
 import { HELD_MAX, Share, joined, release } from "./memory.js";
 
 const PART_BYTES = 64 * 1_024;
@@ -11,25 +12,26 @@ const REST_BYTES = 64 * 1_024 * 1_024;
 const REST_MS = 15_000;
 
 // The bytes of an answer; or what was read of it, for passOn, where they are too many to be held; or nothing: visit says why. `share`
-// is what is held of it; where it `streams`, its time has not begun.
-export async function readAnswer(visit, response, share, ms, streams) {
+// is what is held of it; where it `streams` there is no hurry. What is waited for when the `limit` is up, that tells how to read on.
+export async function readAnswer(visit, response, share, limit, streams) {
   const length = response.headers.get("content-length");
   const plain = length !== null && !response.headers.has("content-encoding");
-  if (response.body === null || (plain && !streams && Number(length) <= PART_BYTES)) return new Uint8Array(await response.arrayBuffer());
-  const reader = response.body.getReader({ mode: "byob" });
-  const timer = streams ? setTimeout(() => reader.cancel(new DOMException("timeout", "TimeoutError")).catch(() => {}), ms) : null;
-  try {
-    return await collect(visit, reader, share);
-  } finally {
-    clearTimeout(timer);
+  if (response.body === null || (plain && !streams && Number(length) <= PART_BYTES)) {
+    const bytes = response.arrayBuffer();
+    const all = () => bytes.then((bytes) => ({ value: new Uint8Array(bytes), done: true }));
+    return new Uint8Array(await limit.within(bytes, () => ({ next: all, stop: () => limit.abort() })));
   }
+  return collect(visit, response.body.getReader({ mode: "byob" }), share, limit);
 }
 
-async function collect(visit, reader, share) {
+async function collect(visit, reader, share, limit) {
+  const more = () => reader.readAtLeast(PART_BYTES, new Uint8Array(PART_BYTES));
+  const letGo = () => reader.cancel().catch(() => {});
   const parts = [];
   let max = PART_BYTES;
   for (let size = 0; ; ) {
-    const { value, done } = await reader.readAtLeast(PART_BYTES, new Uint8Array(PART_BYTES));
+    const reading = more();
+    const { value, done } = await limit.within(reading, () => ({ parts, next: steps(reading, more), stop: letGo }));
     if (value?.byteLength > 0) parts.push(value);
     size += value?.byteLength ?? 0;
     if (done) return together(parts, size);
@@ -39,7 +41,7 @@ async function collect(visit, reader, share) {
     if (size <= max && (await share.wait(2 * size - share.bytes, HELD_MAX, ROOM_MS))) continue;
     const what = visit.beyond(size > max);
     if (what === PASS) return { reader, parts, share: moved(share, size) };
-    reader.cancel().catch(() => {});
+    letGo();
     return what === CUT ? together(parts, size) : null;
   }
 }

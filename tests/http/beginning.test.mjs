@@ -57,8 +57,9 @@ before(async () => {
     gemini: { dialect: 'gemini', base_url: `${url}/v1beta`, ...shared },
     converse: { dialect: 'converse', base_url: url, ...shared },
     patient: { dialect: 'openai', base_url: `${url}/v1`, ...shared, timeout: '11s', first_event_timeout: '11s' },
+    lasting: { dialect: 'openai', base_url: `${url}/v1`, ...shared, timeout: '60s', first_event_timeout: '60s' },
   };
-  const models = { hums: 'openai/hum6-d300', 'hums-for-ever': ['openai/hum40-d300', 'b/c10'], 'waits-long': ['patient/stall0', 'b/c10'], 'waits-in-vain': 'patient/stall0-alone', 'is-left': 'patient/stall0-left' };
+  const models = { hums: 'openai/hum6-d300', 'hums-for-ever': ['openai/hum40-d300', 'b/c10'], 'waits-long': ['patient/stall0', 'b/c10'], 'waits-in-vain': 'patient/stall0-alone', 'is-left': 'lasting/stall0-left' };
   for (const dialect of Object.keys(ERRORS)) {
     for (const [words] of [...Object.values(STREAMS), ...Object.values(WHOLE)]) {
       models[modelOf(dialect, words, 'backed')] = [`${dialect}/${words}`, 'b/c10'];

@@ -7,6 +7,12 @@ use crate::rows::End;
 use crate::wire::{AnsweredBy, Hop};
 
 impl Through {
+    /// What a late answer is billed by: the provider, the path and the bytes that were sent; nothing of a call that asks for no work.
+    pub(in crate::shell) fn late_terms(&self) -> Option<(Hop, String, Option<u64>)> {
+        let hop = self.hop().filter(|_| self.works() && !self.touch().looks)?;
+        Some((hop.clone(), self.native.path.clone(), self.sent))
+    }
+
     /// Notes how the call ended, and at what it is billed.
     pub(super) fn ended(&mut self) {
         let (status, ways) = (self.visit.answer.status, self.hop().zip(self.passage.as_ref()));
@@ -24,7 +30,12 @@ impl Through {
 
 /// The end of a call that `hop` answered with `status`, and what the object is to price it by. A provider that refuses a request
 /// does not charge for it, not even what each call costs; one that only `looks` at something used nothing itself.
-fn bill(hop: &Hop, path: &str, meter: &Meter, told: (u16, bool, Option<u64>)) -> (End, Option<AnsweredBy>) {
+pub(in crate::shell) fn bill(
+    hop: &Hop,
+    path: &str,
+    meter: &Meter,
+    told: (u16, bool, Option<u64>),
+) -> (End, Option<AnsweredBy>) {
     let (status, looks, sent) = told;
     let (priced_by, target) = (hop.priced_by.clone(), hop.target.clone());
     if !(200..300).contains(&status) {
