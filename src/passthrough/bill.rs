@@ -1,19 +1,26 @@
 //! What a native call is billed that was answered.
 
 use super::{Meter, hold};
+use crate::chat::Usage;
 use crate::price::{Bill, Price};
 use crate::reckon::Bounds;
 use crate::rows::Truth;
 use crate::settle::bill_of;
-use crate::units::NanoUsd;
+use crate::units::{NanoUsd, Tokens};
+
+/// How many times the tokens that a native answer tells of must have been counted for its word not to count, and how many may be
+/// counted besides: all texts count, and events say theirs several times, with names and ids around each.
+const CONTRADICTION: u64 = 128;
+const FRAME: Tokens = Tokens::new(1_000);
 
 /// The tokens of a call whose path has this `price`, what they cost, and what that rests on.
 ///
 /// | the answer                              | is billed                                     | truth      |
 /// |-----------------------------------------|-----------------------------------------------|------------|
 /// | tells a usage                           | that                                          | `reported` |
+/// | tells of hardly any of what came        | what it tells, and the output that came       | `counted`  |
 /// | tells one that no call can have         | the most that it can ([`Bounds::unread`])     | `bounded`  |
-/// | tells none                              | what was counted                              | `counted`  |
+/// | tells none, or one of nothing           | what was counted                              | `counted`  |
 /// | tells none, and more than that was held | what was held                                 | `ceiling`  |
 /// | only shows what there is (not `works`)  | what each such call costs, if its path has it | `reported` |
 ///
@@ -22,10 +29,18 @@ pub fn bill(price: &Price, works: bool, meter: &Meter, sent: Option<u64>) -> (Bi
     if !works {
         return (Bill::default(), price.cost(Bill::default()), Truth::Reported);
     }
-    if let Some(usage) = meter.usage() {
-        let bounded = Bounds::unread(sent).bound(usage, meter.counted());
-        let bill = bill_of(bounded.unwrap_or(usage));
-        return (bill, price.cost(bill), if bounded.is_some() { Truth::Bounded } else { Truth::Reported });
+    if let Some(usage) = meter.usage().filter(|usage| *usage != Usage::default()) {
+        let counted = meter.counted();
+        let is_short = meter.tells_output() && usage.output.times(CONTRADICTION).plus(FRAME) < counted;
+        let believed = if is_short { Usage { output: counted, ..usage } } else { usage };
+        let bounded = Bounds::unread(sent).bound(believed, counted);
+        let truth = match bounded {
+            Some(_) => Truth::Bounded,
+            None if is_short => Truth::Counted,
+            None => Truth::Reported,
+        };
+        let bill = bill_of(bounded.unwrap_or(believed));
+        return (bill, price.cost(bill), truth);
     }
     let bill = bill_of(meter.reckoned());
     let (cost, held) = (price.cost(bill), hold(price));
@@ -35,7 +50,7 @@ pub fn bill(price: &Price, works: bool, meter: &Meter, sent: Option<u64>) -> (Bi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{Rate, Tokens};
+    use crate::units::Rate;
 
     const CENT: u64 = 10_000_000;
 
@@ -97,6 +112,54 @@ mod tests {
             let (_, billed, rests_on) = bill(&price, !matches!(method, "GET" | "HEAD"), &meter, None);
             assert_eq!((billed.get(), rests_on), (cost, truth), "{what}");
         }
+    }
+
+    #[test]
+    fn a_usage_that_what_came_contradicts_is_not_believed() {
+        let text = "word ".repeat(4_000);
+        let (json, events) = ("application/json", "text/event-stream");
+        let whole = |usage: &str| format!(r#"{{"text":"{text}","usage":{usage}}}"#);
+        let told = r#"{"usage":{"input_tokens":1000,"output_tokens":9000}}"#;
+        for (what, kind, answer, input, output, truth) in [
+            ("as much as came", json, whole(r#"{"input_tokens":7,"output_tokens":4000}"#), 7, 4_000, Truth::Reported),
+            ("no output", json, whole(r#"{"prompt_tokens":7,"completion_tokens":0}"#), 7, 5_000, Truth::Counted),
+            ("one token", json, whole(r#"{"input_tokens":7,"output_tokens":1}"#), 7, 5_000, Truth::Counted),
+            (
+                "an embedding tells of none",
+                json,
+                whole(r#"{"prompt_tokens":7,"total_tokens":7}"#),
+                7,
+                0,
+                Truth::Reported,
+            ),
+            (
+                "a closing one of zero",
+                events,
+                format!("data: {told}\n\ndata: {{\"usage\":{{\"input_tokens\":0,\"output_tokens\":0}}}}\n\n"),
+                1_000,
+                9_000,
+                Truth::Reported,
+            ),
+            (
+                "the second of two",
+                json,
+                format!("{}{}", told.trim_end_matches('}'), r#"},"usage":{"input_tokens":0,"output_tokens":0}}"#),
+                1_000,
+                9_000,
+                Truth::Reported,
+            ),
+        ] {
+            let mut meter = Meter::new(kind);
+            meter.push(answer.as_bytes());
+            meter.finish();
+            let (billed, _, rests_on) = bill(&priced(0), true, &meter, None);
+            assert_eq!((billed, rests_on), (Bill::of(Tokens::new(input), Tokens::new(output)), truth), "{what}");
+        }
+        let mut meter = Meter::new(json);
+        meter.push(whole(r#"{"prompt_tokens":0,"completion_tokens":0}"#).as_bytes());
+        meter.finish();
+        let (_, cost, truth) = bill(&priced(0), true, &meter, None);
+        assert_eq!((cost.get(), truth), (10 * CENT, Truth::Ceiling), "a usage of nothing is none");
     }
 
     #[test]

@@ -116,8 +116,11 @@ impl Touch {
         let last = parts.last().map_or("", String::as_str);
         let action = last.strip_prefix(bare(last)).unwrap_or_default().trim_start_matches(':');
         let is_one = |text: &str, list: &[&str]| list.iter().any(|one| text.eq_ignore_ascii_case(one));
-        let runs = matches!(method, "POST" | "PUT");
-        let looks = !runs || is_one(last, &ENDS) || is_one(action, &ENDS);
+        // What is ended or changed is one of the things that are kept; on any other path the same words are just another call.
+        let is_kept = parts.iter().rev().skip(1).any(|part| is_one(part, &COLLECTIONS));
+        let ends = is_kept && (is_one(last, &ENDS) || is_one(action, &ENDS));
+        let runs = matches!(method, "POST" | "PUT") || (method == "PATCH" && !is_kept);
+        let looks = !runs || ends;
         let later = !looks && (parts.iter().any(|part| is_one(part, &LATER)) || is_one(action, &LATER_METHODS));
         let first = parts.iter().find(|part| !is_version(part)).map_or("", String::as_str);
         let mut touch = Self { looks, later, all: is_one(first, &GOVERNS), ..Self::default() };
@@ -278,7 +281,17 @@ mod tests {
         ] {
             assert!(Touch::of(method, path).looks, "{method} {path}");
         }
-        for (method, path) in [("POST", "responses"), ("PUT", "x"), ("POST", "images/edits"), ("POST", "stop/x")] {
+        for (method, path) in [
+            ("POST", "responses"),
+            ("PUT", "x"),
+            ("POST", "images/edits"),
+            ("POST", "stop/x"),
+            ("POST", "images/generations:stop"),
+            ("POST", "v1/images/stop"),
+            ("POST", "audio/speech:cancel"),
+            ("POST", "images/generations/archive"),
+            ("PATCH", "images/generations"),
+        ] {
             assert!(!Touch::of(method, path).looks, "{method} {path}");
         }
     }

@@ -13,6 +13,8 @@ use crate::units::Tokens;
 /// What the lines of an event stream begin with that matter, and those between the parts of `multipart`.
 const DATA: &[u8] = b"data:";
 const BOUNDARY: &[u8] = b"--";
+/// What usages call what came out.
+const OUTPUT: [&str; 4] = ["completion_tokens", "output_tokens", "candidatesTokenCount", "outputTokens"];
 
 /// What is known of one answer so far.
 #[derive(Debug)]
@@ -117,6 +119,16 @@ impl Meter {
         self.is_whole = true;
     }
 
+    /// How many bytes are held of it.
+    pub const fn held(&self) -> usize {
+        self.serving.held()
+    }
+
+    /// Lets go of what is held: how it was served is not known then. What it tells of a usage is.
+    pub fn let_go(&mut self) {
+        self.serving.let_go();
+    }
+
     /// How it says that it was served.
     pub const fn service(&self) -> Service {
         self.serving.service()
@@ -140,6 +152,11 @@ impl Meter {
     /// What was counted of all that it says.
     pub fn counted(&self) -> Tokens {
         self.told.said.plus(self.scanner.said()).whole()
+    }
+
+    /// Whether the usage that it told counts what came out, as that of an embedding does not.
+    pub fn tells_output(&self) -> bool {
+        OUTPUT.iter().any(|name| self.told.usage.contains_key(*name))
     }
 
     /// The model that it says it is of.

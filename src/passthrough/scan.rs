@@ -18,7 +18,7 @@ const MODEL_BYTES_MAX: usize = 256;
 /// What an answer has said of itself.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    /// The members of its usage, the last word on each.
+    /// The members of its usage, the last word on each; of numbers the largest.
     pub(super) usage: Map<String, Value>,
     /// The usage is one that a message begins with: it is told again.
     pub(super) begun: bool,
@@ -289,7 +289,13 @@ impl Told {
             return false;
         }
         self.begun = begun;
-        self.usage.extend(told);
+        for (name, value) in told {
+            // What was used is not unused again.
+            let before = self.usage.get(&name).and_then(Value::as_u64);
+            if value.as_u64().is_none_or(|now| before.is_none_or(|before| before < now)) {
+                self.usage.insert(name, value);
+            }
+        }
         true
     }
 }

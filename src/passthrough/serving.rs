@@ -50,6 +50,20 @@ impl Serving {
         self.service
     }
 
+    /// How many bytes are held of it.
+    pub(super) const fn held(&self) -> usize {
+        match &self.form {
+            Form::Json(outline) => outline.kept.len(),
+            Form::Events(frames) => frames.held(),
+            Form::Other => 0,
+        }
+    }
+
+    /// Lets go of what is held, and takes the answer to be served as was asked for.
+    pub(super) fn let_go(&mut self) {
+        self.form = Form::Other;
+    }
+
     /// Looks at the next bytes.
     pub(super) fn push(&mut self, chunk: &[u8]) {
         let fits = match &mut self.form {

@@ -103,7 +103,7 @@ function handOn({ through, env, context, gone }, response, hush) {
     return over(through, hush, env, context, answer(status, headers, null));
   }
   const [passage, held] = [through.passage(), new Share()];
-  const options = { gone, mayHold: (bytes) => held.hold(bytes, LONG_MAX) };
+  const options = { gone, mayHold: (bytes) => held.hold(bytes, LONG_MAX) || passage.let_go() };
   const passing = passage.understands()
     ? told(relayStream(response.body.getReader(), passage, status, headers, IDLE_MS, DRAIN_MS, options), through.length())
     : pumped(response, passage, answer(status, headers, null), through.length(), gone);

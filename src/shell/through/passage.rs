@@ -75,9 +75,15 @@ impl Passage {
         self.0.borrow().meter.understands()
     }
 
-    /// How many bytes are held of it: few.
+    /// How many bytes are held of it.
     pub fn held(&self) -> u32 {
-        0
+        u32::try_from(self.0.borrow().meter.held()).unwrap_or(u32::MAX)
+    }
+
+    /// Lets go of what is held, as there is no room for it; all the same it passes on.
+    pub fn let_go(&self) -> bool {
+        self.0.borrow_mut().meter.let_go();
+        true
     }
 
     /// Whether it is read on where its client leaves: its usage is still to come.
