@@ -40,7 +40,7 @@ pub fn judge(status: u16, content_type: &str, lines: &str, streams: bool, now: M
     let waits = Waits::of_headers(lines, now);
     let verdict = |(outcome, refusal)| Verdict::Failed(outcome, refusal);
     match status {
-        200 if streams && STREAMS.iter().any(|kind| content_type.starts_with(kind)) => Verdict::Stream,
+        200..=299 if streams && is_stream(content_type) => Verdict::Stream,
         429 => Verdict::Failing(Failing { status, waits }),
         503 | 529 if !waits.is_outright() => Verdict::Failing(Failing { status, waits }),
         // The operator's balance at the provider.
@@ -53,6 +53,12 @@ pub fn judge(status: u16, content_type: &str, lines: &str, streams: bool, now: M
         500..=599 => verdict(failed(status, waits.wait())),
         _ => Verdict::Whole(content_type.to_owned()),
     }
+}
+
+/// Whether a content type, in whatever case it is written, is that of a stream.
+fn is_stream(content_type: &str) -> bool {
+    let begins = |kind: &str| content_type.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
+    STREAMS.into_iter().any(begins)
 }
 
 /// What an answer's head tells of its call.
@@ -112,6 +118,7 @@ mod tests {
         let json = "application/json";
         let now = Millis::ZERO;
         assert_eq!(judge(200, "text/event-stream; charset=utf-8", "", true, now), Verdict::Stream);
+        assert_eq!(judge(201, "Text/Event-Stream", "", true, now), Verdict::Stream);
         assert_eq!(judge(200, json, "", true, now), Verdict::Whole(json.to_owned()));
         assert_eq!(judge(400, json, "", true, now), Verdict::Whole(json.to_owned()));
         let busy = |seconds| Outcome::Busy(Some(Millis::from_secs(seconds)));

@@ -94,11 +94,11 @@ impl Reckoning {
     /// | output that can be true, more came after it      | as said, and what came          | counted |
     /// | output of less than an eighth of what came       | what came, up to the cap        | counted |
     /// | output above the bound, and above what came      | the bound, or what came         | bounded |
-    /// | no input, where there is output                  | reckoned                        | counted |
+    /// | no input                                         | reckoned                        | counted |
     /// | input that its model cannot read                 | the most that was sent          | bounded |
     ///
-    /// So a usage of zero counts where nothing came; and input that is reckoned is at least one token. What is not as it was
-    /// said has no special kinds.
+    /// So an answer whose usage is zero is not for nothing: it had a request, and input that is reckoned is at least one token. What is
+    /// not as it was said has no special kinds.
     pub fn settle(&self, known: Known) -> (Usage, Basis) {
         let Known { usage: Some(said), counted, since } = known else {
             let usage = Usage { input: self.reckoned(), output: self.within(known.counted), ..Usage::default() };
@@ -109,7 +109,7 @@ impl Reckoning {
         if said.output.times(CONTRADICTION) < counted.minus(since) {
             (usage, basis) = (output(usage, self.within(counted)), Basis::Counted);
         }
-        if said.input == Tokens::ZERO && usage.output > Tokens::ZERO {
+        if said.input == Tokens::ZERO {
             (usage, basis) = (input(usage, self.reckoned()), Basis::Counted);
         }
         let bounded = self.bounds.and_then(|bounds| bounds.bound(usage, counted));
@@ -159,7 +159,7 @@ mod tests {
             ("no usage", None, 12, 12, None, 7, 12, Counted),
             ("no usage, counted above the cap", None, 12, 12, Some(10), 7, 10, Counted),
             ("no usage, nothing came", None, 0, 0, Some(10), 7, 0, Counted),
-            ("zero where nothing came", said(0, 0), 0, 0, None, 0, 0, Told),
+            ("zero where nothing came", said(0, 0), 0, 0, None, 7, 0, Counted),
             ("zero where one token came", said(0, 0), 1, 0, None, 7, 1, Counted),
             ("no output where one token came", said(19, 0), 1, 0, None, 19, 1, Counted),
             ("no input where there is output", said(0, 9), 9, 0, None, 7, 9, Counted),

@@ -216,6 +216,11 @@ fn a_policy_refuses_by_name_what_has_no_bound() {
     for (endpoint, members, field) in [
         (Endpoint::Chat, r#""web_search_options":{}"#, "web_search_options"),
         (Endpoint::Chat, r#""provider":{"order":["dear"]}"#, "provider"),
+        (Endpoint::Chat, r#""max_tokens":9,"n_predict":90000"#, "n_predict"),
+        (Endpoint::Chat, r#""max_tokens":9,"max_new_tokens":90000"#, "max_new_tokens"),
+        (Endpoint::Chat, r#""options":{"num_predict":90000}"#, "options"),
+        (Endpoint::Chat, r#""dataSources":[{"type":"azure_search"}]"#, "dataSources"),
+        (Endpoint::Chat, r#""web_search":true"#, "web_search"),
         (
             Endpoint::Chat,
             r#""messages":[{"content":[{"type":"video_url","video_url":{"url":"https://x.test"}}]}]"#,
@@ -242,7 +247,9 @@ fn a_policy_refuses_by_name_what_has_no_bound() {
 
 #[test]
 fn more_answers_are_held_whatever_a_chat_calls_them() {
-    for name in ["n", "best_of", "num_return_sequences", "num_completions", "num_generations"] {
+    for name in
+        ["n", "best_of", "num_return_sequences", "num_completions", "num_generations", "candidate_count", "num_beams"]
+    {
         let members = format!(r#""messages":[],"{name}":7"#);
         assert_eq!(envelope(Endpoint::Chat, &members).n, 7, "{name}");
         let both = format!(r#""messages":[],"n":2,"{}":7"#, if name == "n" { "best_of" } else { name });

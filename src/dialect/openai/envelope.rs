@@ -162,9 +162,12 @@ fn stream_fields(
 }
 
 /// What the number of answers is called: by OpenAI, and by servers that speak as it does.
-const CHOICES: [&str; 5] = ["n", "best_of", "num_return_sequences", "num_completions", "num_generations"];
+const CHOICES: [&str; 7] =
+    ["n", "best_of", "num_return_sequences", "num_completions", "num_generations", "candidate_count", "num_beams"];
 /// The fields that are read, in the body and in its `stream_options`.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 16] = [
+    "candidate_count",
+    "num_beams",
     "model",
     "stream",
     "stream_options",

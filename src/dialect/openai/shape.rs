@@ -41,7 +41,7 @@ use memchr::memchr;
 
 /// The top-level fields that ask for something which the provider fetches or runs, or for another price: those of OpenAI, and of
 /// those who speak as it does. Those that reach further are in [`crate::reach`].
-const UNBOUNDED: [&str; 10] = [
+const UNBOUNDED: [&str; 17] = [
     "web_search_options",
     "search_parameters",
     "search_options",
@@ -52,6 +52,15 @@ const UNBOUNDED: [&str; 10] = [
     "provider",
     "provideroptions",
     "provider_options",
+    // Azure reads an index into the input; others search.
+    "data_sources",
+    "datasources",
+    "web_search",
+    // Caps of llama.cpp, Ollama and Hugging Face that hold in place of the one that is reckoned with.
+    "n_predict",
+    "num_predict",
+    "max_new_tokens",
+    "options",
 ];
 /// The other top-level fields that are read.
 const BODY: [&str; 11] = [
