@@ -37,7 +37,7 @@ mod served;
 mod settle;
 mod through;
 
-pub use clock::{BEHIND_MAX, Return};
+pub use clock::Return;
 pub use edit::{Edit, KEYS_MAX, POLICY_BYTES_MAX, Taken};
 pub use past::{CallsRead, Past, PastCalls, Reads, UsageRead};
 pub use restore::{Stored, open_periods, reads};

@@ -13,7 +13,7 @@ use crate::window::Period;
 
 /// How far a clock may be behind a time that it has told, for which a tenant's time stands still. One that is further behind was
 /// ahead then.
-pub const BEHIND_MAX: Millis = Millis::from_secs(5);
+const BEHIND_MAX: Millis = Millis::from_secs(5);
 
 /// The return of a clock that was ahead: what is dated later than these times is dated to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
